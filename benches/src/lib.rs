@@ -1,0 +1,31 @@
+//! `load`, the load program: drives any deployment of the shop over its public API, measures it and
+//! audits the stock afterwards.
+//!
+//! One way through the program: [`cli`] parses the command, a workload ([`replay`], [`workloads`],
+//! [`micro`]) makes requests through [`client`] at the [`pace`] asked for, each worker keeps its own
+//! [`stats`] and its own [`book`] of what was answered, [`audit`] holds the book against what the
+//! shop says, and [`report`] prints both. `README.md` beside this crate documents commands and exit codes.
+
+mod audit;
+mod bare;
+mod book;
+mod cli;
+mod client;
+mod clock;
+mod compare;
+mod dataset;
+mod error;
+mod micro;
+mod pace;
+mod replay;
+mod report;
+mod runner;
+mod stats;
+mod story;
+mod story_log;
+mod workloads;
+
+#[cfg(test)]
+mod fake_shop;
+
+pub use cli::main;

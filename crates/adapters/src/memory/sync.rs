@@ -1,0 +1,4 @@
+//! The locks of the memory stores. The model checker builds them on its own instead
+//! (`sync_model.rs`), so that it owns every interleaving.
+
+pub use parking_lot::{Mutex, MutexGuard, RwLock};

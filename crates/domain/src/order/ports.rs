@@ -1,0 +1,170 @@
+//! The ports of the order side: the ledger, which is written by one method; the order book,
+//! which gathers calls into batches for it; reads; the outbox and where its events go.
+
+use std::future::Future;
+
+use super::event::OrderEvent;
+use super::loaded::{Changes, Footprint, Loaded};
+use super::model::{Draft, Order};
+use super::place::PlaceRefusal;
+use super::settle::{SettleRefusal, Settled, SettleCommand};
+use super::status::OrderStatus;
+use crate::clock::Moment;
+use crate::error::Cause;
+use crate::trace::TraceContext;
+use crate::types::{EventId, OrderId};
+
+/// Why a transaction over the ledger has no result, and what is certain about it.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum LedgerError {
+    /// Certainly nothing was done, and the members of a batch may be tried one by one: one of
+    /// them may be to blame.
+    #[error("rolled back")]
+    RolledBack(#[source] Cause),
+    /// Nobody can tell whether it was committed. It MUST NOT be run again.
+    #[error("outcome unknown")]
+    Unknown(#[source] Cause),
+    /// Certainly nothing was done, and trying members one by one would not help: full, or not there.
+    #[error("not available")]
+    Busy(#[source] Cause),
+}
+
+/// The ledger of orders and stock: the one way to write it.
+///
+/// An implementation MUST
+/// - lock and load everything that the footprint names, orders ascending, then stock ascending,
+///   the stock of loaded orders included, and only then call `decide`, at most once;
+/// - commit all changes or none, number the events in the order in which `decide` made them,
+///   and make them visible to the [`Outbox`] with the same commit;
+/// - record the idempotency key of a placed order so that no second one can be recorded under
+///   it, and keep it at least 24 h;
+/// - let reads that begin after the answer see the change;
+/// - claim [`LedgerError::RolledBack`] and [`LedgerError::Busy`] only with proof.
+pub trait Ledger: Send + Sync + 'static {
+    /// Loads, decides and commits as one step; what `decide` answered beside its changes.
+    fn transact<D, R>(&self, footprint: Footprint, decide: D) -> impl Future<Output = Result<R, LedgerError>> + Send
+    where
+        D: FnOnce(&mut Loaded) -> (Changes, R) + Send,
+        R: Send;
+}
+
+impl<L: Ledger> Ledger for std::sync::Arc<L> {
+    fn transact<D, R>(&self, footprint: Footprint, decide: D) -> impl Future<Output = Result<R, LedgerError>> + Send
+    where
+        D: FnOnce(&mut Loaded) -> (Changes, R) + Send,
+        R: Send,
+    {
+        (**self).transact(footprint, decide)
+    }
+}
+
+/// Why the order book did not decide.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum BookError {
+    /// Certainly nothing was done.
+    #[error("orders are not available; nothing was done, try again later")]
+    Unavailable(#[source] Cause),
+    /// It may have been done.
+    #[error("the outcome is not known; repeat with the same idempotency key only")]
+    Unknown(#[source] Cause),
+    /// The ledger refuses this very call, also when it is alone: our bug. Nothing was done.
+    #[error("internal error")]
+    Poisonous(#[source] Cause),
+}
+
+/// Gathers concurrent calls into batches and has each batch decided in one transaction.
+///
+/// An implementation MUST decide in the order of arrival, MUST be bounded and answer
+/// `Unavailable` at once when it is full, and MUST run what it took to its end whether or not
+/// the caller still waits.
+#[cfg_attr(feature = "testing", mockall::automock)]
+pub trait OrderBook: Send + Sync + 'static {
+    /// Places an order.
+    fn place(
+        &self,
+        draft: Draft,
+        trace: Option<TraceContext>,
+    ) -> impl Future<Output = Result<Result<OrderId, PlaceRefusal>, BookError>> + Send;
+
+    /// Pays, cancels or expires an order.
+    fn settle(
+        &self,
+        command: SettleCommand,
+        trace: Option<TraceContext>,
+    ) -> impl Future<Output = Result<Result<Settled, SettleRefusal>, BookError>> + Send;
+}
+
+/// Why the ledger could not be read.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("the ledger cannot be read")]
+pub struct QueryError(#[source] pub Cause);
+
+/// Reads of orders. They may come from a replica, and MUST see every change that was
+/// answered before they began.
+#[cfg_attr(feature = "testing", mockall::automock)]
+pub trait OrderQueries: Send + Sync + 'static {
+    /// An order, `None` where there is none.
+    fn order(&self, id: OrderId) -> impl Future<Output = Result<Option<Order>, QueryError>> + Send;
+
+    /// Every status an order has had, with its moment, oldest first; empty for an unknown one.
+    fn history(
+        &self,
+        id: OrderId,
+    ) -> impl Future<Output = Result<Vec<(OrderStatus, Moment)>, QueryError>> + Send;
+
+    /// Orders placed before a moment that still await payment, oldest first, at most `limit`.
+    fn unpaid(
+        &self,
+        placed_before: Moment,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<OrderId>, QueryError>> + Send;
+}
+
+/// How much waits in the outbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Backlog {
+    /// Events that were not acknowledged yet.
+    pub events: u64,
+    /// When the oldest of them happened.
+    pub oldest: Option<Moment>,
+}
+
+/// Committed events that were not acknowledged by their receiver yet.
+///
+/// An implementation MUST give the events of one order in the order of its changes, and MUST
+/// forget none that was not marked.
+#[cfg_attr(feature = "testing", mockall::automock)]
+pub trait Outbox: Send + Sync + 'static {
+    /// The oldest unsent events, at most `limit`, oldest first.
+    fn unsent(&self, limit: usize) -> impl Future<Output = Result<Vec<OrderEvent>, QueryError>> + Send;
+
+    /// Notes that these were acknowledged; ids that are not unsent are passed over.
+    fn mark_sent(&self, sent: Vec<EventId>) -> impl Future<Output = Result<(), QueryError>> + Send;
+
+    /// What waits.
+    fn backlog(&self) -> impl Future<Output = Result<Backlog, QueryError>> + Send;
+}
+
+/// Why not all events were published.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("events could not be published")]
+pub struct PublishError(#[source] pub Cause);
+
+/// What became of a chunk of events.
+#[derive(Debug, Clone, Default)]
+pub struct Published {
+    /// Events that the receiver has for sure.
+    pub acknowledged: Vec<EventId>,
+    /// Why the others are not among them.
+    pub error: Option<PublishError>,
+}
+
+/// Where events go.
+///
+/// An implementation MUST keep the order of events per order: within a partition a later event
+/// is sent only after the earlier ones were acknowledged. It MUST bound its time.
+#[cfg_attr(feature = "testing", mockall::automock)]
+pub trait EventPublisher: Send + Sync + 'static {
+    /// Sends events, oldest first.
+    fn publish(&self, events: Vec<OrderEvent>) -> impl Future<Output = Published> + Send;
+}

@@ -1,0 +1,5 @@
+//! Stock: how many units of a sku there are, and how many of them are promised to orders.
+
+pub mod info;
+pub mod model;
+pub mod ports;

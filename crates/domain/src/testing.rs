@@ -1,0 +1,7 @@
+//! What tests of ports and use cases share: builders, contract suites that every
+//! implementation of a port must pass, and decorators that fail on demand.
+
+pub mod build;
+pub mod carts_contract;
+pub mod faults;
+pub mod ledger_contract;

@@ -1,0 +1,53 @@
+# Every recipe calls a script of scripts/ or cargo; `just` alone lists them.
+
+set positional-arguments
+
+# list the recipes
+[private]
+default:
+    @just --list --unsorted
+
+# run the whole shop in memory; arguments go to `app` (just run --role cart)
+run *args:
+    cargo run --release --package app -- "$@"
+
+# pass every test, or only the named steps (just test clippy browser)
+test *steps:
+    scripts/test.sh "$@"
+
+# formats, shellcheck, generated code, clippy, docs, dependencies, each role alone
+lint:
+    scripts/test.sh lint
+
+# all tests once, with line coverage and its floor
+coverage:
+    scripts/test.sh coverage
+
+# criterion benchmarks; arguments are filters (just bench ledger)
+bench *args:
+    cargo bench --package benches -- "$@"
+
+# make the committed generated code again (gRPC messages, JSON, OpenAPI)
+generate:
+    cargo run --quiet --package codegen
+
+# start the shop and play a short story: carts, a sell-out, payment, cancellation
+demo *args:
+    scripts/demo.sh "$@"
+
+# put a real year of shopping baskets through the shop, audited
+replay *args:
+    scripts/replay.sh "$@"
+
+# model-check the memory stores over all interleavings
+model-check:
+    scripts/test.sh model
+
+# fuzz a running shop for longer (just fuzz 600 7: seconds, seed)
+fuzz seconds="300" seed="random":
+    FUZZ_SECONDS={{seconds}} FUZZ_SEED={{seed}} scripts/test.sh fuzz
+
+# the shop in containers
+up:
+    @echo "Containers come with deploy/, which is not filled yet; 'just run' runs the shop without them." >&2
+    @exit 1

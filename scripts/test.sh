@@ -1,0 +1,182 @@
+#!/usr/bin/env bash
+# The whole test command. On a machine that has only the Rust toolchain it installs what it needs
+# (scripts/tools.sh), runs the steps below in order, stops at the first that fails, and ends with
+# a table of what ran and how long it took.
+#
+#   scripts/test.sh              every step
+#   scripts/test.sh lint         format shell generated clippy docs deps roles
+#   scripts/test.sh coverage     tests coverage
+#   scripts/test.sh STEP ...     just these
+#
+# There is one target directory and one set of compiled dependencies. Only the project's own crates
+# are built a second time, instrumented: the tests run once, and that run also gives the coverage.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=scripts/tools.sh
+. scripts/tools.sh
+exec </dev/null
+
+STEPS=(format shell generated clippy docs deps roles tests doctests coverage model browser openapi fuzz)
+LINT=(format shell generated clippy docs deps roles)
+ROLES=(products cart loms notifier)
+COVERAGE_FLOOR=90
+FUZZ_SECONDS=${FUZZ_SECONDS:-20}
+FUZZ_SEED=${FUZZ_SEED:-1}
+LOGS=var/test
+TARGET=${CARGO_TARGET_DIR:-target}
+[ -z "${CI:-}" ] || export CARGO_INCREMENTAL=0
+
+step_format() {
+    cargo fmt --all --check
+}
+
+# Scripts, the justfile and the helpers written in Python and JavaScript.
+step_shell() {
+    need_python_tools
+    local scripts
+    mapfile -t scripts < <(find scripts deploy .ci -type f \( -name '*.sh' -o -path '.ci/run' \) 2>/dev/null | sort)
+    shellcheck --external-sources "${scripts[@]}"
+    printf 'shellcheck: %s scripts\n' "${#scripts[@]}"
+    just --summary >/dev/null
+    find scripts -name '*.py' -print0 | xargs -0 -r -n 1 python3 -c 'import ast, sys; ast.parse(open(sys.argv[1]).read(), sys.argv[1])'
+}
+
+# What is committed is what the generator makes now.
+step_generated() {
+    cargo run --locked --quiet --package codegen -- --check
+}
+
+# Twice: with the model checker's stores, and with those that ship.
+step_clippy() {
+    cargo clippy --locked --workspace --all-targets -- -D warnings
+    cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
+}
+
+step_docs() {
+    RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --workspace
+}
+
+# Licences, sources, and no crate in two versions but those deny.toml names with a reason.
+step_deps() {
+    need_python_tools
+    cargo fetch --locked
+    cargo deny --offline check bans licenses sources
+    printf 'cargo tree --duplicates: %s crates in more than one version, each named in deny.toml\n' \
+        "$(cargo tree --workspace --duplicates --depth 0 --prefix none --format '{p}' | awk 'NF {print $1}' | sort | uniq -c | awk '$1 > 1' | wc -l)"
+}
+
+# Each role builds alone, without a warning, and such a binary refuses the roles it does not have.
+step_roles() {
+    local role other code said
+    for role in "${ROLES[@]}"; do
+        cargo clippy --locked --package app --lib --bins --no-default-features --features "$role" -- -D warnings
+        cargo build --locked --package app --bin app --no-default-features --features "$role"
+        other=cart
+        [ "$role" = cart ] && other=loms
+        code=0
+        said=$("$TARGET/debug/app" --role "$other" 2>&1) || code=$?
+        if [ "$code" != 2 ] || ! grep -q "feature.*$other" <<<"$said"; then
+            fail "a binary with the role $role alone, started with --role $other, ended with $code and said: $said"
+        fi
+        printf '%s alone refuses %s: %s\n' "$role" "$other" "$(head -n 1 <<<"$said")"
+    done
+}
+
+# Instrumentation by the wrapper for workspace members, so that dependencies are shared with every
+# other step. (By itself cargo-llvm-cov would build all of them again, in a directory of its own.)
+instrumented() {
+    need_python_tools
+    need_llvm
+    (
+        eval "$(cargo llvm-cov show-env --sh --no-cfg-coverage 2>/dev/null)"
+        LLVM_PROFILE_FILE="$CARGO_LLVM_COV_TARGET_DIR/$(basename "$PWD")-%4m.profraw"
+        RUSTC_WORKSPACE_WRAPPER=$RUSTC_WRAPPER
+        # Counters that can be mapped into a file while the program runs, for the fuzzer.
+        __CARGO_LLVM_COV_RUSTC_WRAPPER_RUSTFLAGS+=$'\x1f-Cllvm-args=-runtime-counter-relocation'
+        export LLVM_PROFILE_FILE RUSTC_WORKSPACE_WRAPPER CARGO_INCREMENTAL=0
+        unset RUSTC_WRAPPER
+        "$@"
+    )
+}
+
+step_tests() {
+    rm -f "$TARGET"/*.profraw "$TARGET"/*.profdata
+    instrumented cargo nextest run --locked --workspace --config-file scripts/nextest.toml 2>&1 | tee "$LOGS/tests.log"
+    NOTE=$(sed 's/\x1b\[[0-9;]*m//g' "$LOGS/tests.log" | grep -E '^ +Summary' | tail -n 1 | sed 's/^ *//')
+}
+
+step_doctests() {
+    instrumented cargo test --locked --workspace --doc
+}
+
+step_coverage() {
+    instrumented cargo llvm-cov report --lcov --output-path "$LOGS/coverage.lcov" >/dev/null
+    python3 scripts/checks/coverage.py "$LOGS/coverage.lcov" --floor "$COVERAGE_FLOOR" | tee "$LOGS/coverage.txt"
+    NOTE=$(tail -n 1 "$LOGS/coverage.txt")
+}
+
+# The memory stores on shuttle's locks: the checker decides every interleaving.
+step_model() {
+    instrumented cargo nextest run --locked --workspace --config-file scripts/nextest.toml \
+        --features adapters/model-check --test 'model_check*'
+}
+
+# with_shop COMMAND: the command against a running `app` on free ports; its log is looked at after.
+with_shop() {
+    instrumented cargo nextest run --locked --workspace --no-run --cargo-quiet
+    python3 scripts/checks/with_shop.py --app "$TARGET/debug/app" --log "$LOGS/shop.log" -- "$@"
+}
+
+step_browser() {
+    need_chromium
+    with_shop node scripts/checks/browser.mjs
+}
+
+step_openapi() {
+    need_python_tools
+    with_shop python3 scripts/checks/openapi.py
+}
+
+step_fuzz() {
+    need_python_tools
+    with_shop python3 scripts/checks/fuzz.py --seconds "$FUZZ_SECONDS" --seed "$FUZZ_SEED"
+}
+
+report() {
+    local code=$? line
+    [ -n "${RUNNING:-}" ] && [ "$code" != 0 ] && TABLE+=("$(printf '%-10s %5ss  FAILED' "$RUNNING" $((SECONDS - BEGAN)))")
+    printf '\n== summary\n'
+    for line in "${TABLE[@]}"; do printf '%s\n' "$line"; done
+    if [ "$code" = 0 ]; then
+        printf 'all steps passed in %s min %s s\n' $((SECONDS / 60)) $((SECONDS % 60))
+    else
+        printf 'failed: %s (the rest did not run)\n' "${RUNNING:-start}"
+    fi
+}
+
+main() {
+    local step wanted=()
+    for step in "$@"; do
+        case $step in
+        lint) wanted+=("${LINT[@]}") ;;
+        coverage) wanted+=(tests coverage) ;;
+        *) [[ " ${STEPS[*]} " == *" $step "* ]] || fail "no step '$step'. Steps: ${STEPS[*]}; groups: lint coverage"
+            wanted+=("$step") ;;
+        esac
+    done
+    [ $# -gt 0 ] || wanted=("${STEPS[@]}")
+    need_rust
+    mkdir -p "$LOGS"
+    TABLE=()
+    trap report EXIT
+    for step in "${wanted[@]}"; do
+        RUNNING=$step BEGAN=$SECONDS NOTE=
+        printf '\n== %s\n' "$step"
+        "step_$step"
+        TABLE+=("$(printf '%-10s %5ss  %s' "$step" $((SECONDS - BEGAN)) "${NOTE:-passed}")")
+        printf -- '-- %s passed in %s s\n' "$step" $((SECONDS - BEGAN))
+    done
+    RUNNING=
+}
+
+main "$@"

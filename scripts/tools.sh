@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# Finds the tools that the other scripts need, and installs what is missing: Python packages into
+# var/tools/py, Node packages into var/tools/node (both ignored by git), the rest by apt. Sourced,
+# from the root of the repository. Each `need_…` does nothing when its tool is already there.
+
+TOOLS_DIR="$PWD/var/tools"
+PATH="$TOOLS_DIR/py/bin:$PATH"
+export PATH PYTHONDONTWRITEBYTECODE=1
+PLAYWRIGHT_VERSION=1.65.1
+
+fail() {
+    printf 'error: %s\n' "$*" >&2
+    exit 1
+}
+
+# apt_install PACKAGE REASON: as root, or through sudo where it asks for no password.
+apt_install() {
+    local run=(env DEBIAN_FRONTEND=noninteractive)
+    command -v apt-get >/dev/null || fail "$2. There is no apt here: install it ($1 on Debian) and run again."
+    if [ "$(id -u)" != 0 ]; then
+        sudo -n true 2>/dev/null || fail "$2. Only root may use apt: run 'sudo apt-get install $1' and try again."
+        run=(sudo -n "${run[@]}")
+    fi
+    printf 'installing %s with apt\n' "$1"
+    if [ -z "${APT_LISTS_FRESH:-}" ]; then
+        "${run[@]}" apt-get update -qq
+        APT_LISTS_FRESH=1
+    fi
+    # shellcheck disable=SC2086 # $1 may be a list of packages
+    "${run[@]}" apt-get install -y -qq --no-install-recommends $1 >/dev/null \
+        || fail "$2, and apt could not install $1."
+}
+
+need_rust() {
+    local part
+    command -v cargo >/dev/null || fail "cargo is missing: install the Rust toolchain named in Cargo.toml"
+    for part in fmt clippy; do
+        cargo "$part" --version >/dev/null 2>&1 || fail "cargo $part is missing: add this component to the Rust toolchain"
+    done
+}
+
+# The Python tools, again whenever the list of them changes.
+need_python_tools() {
+    local wanted have
+    command -v python3 >/dev/null || apt_install "python3 python3-venv" "python3 is missing"
+    wanted=$(cksum <scripts/requirements.txt)
+    have=$(cat "$TOOLS_DIR/py/.installed" 2>/dev/null || true)
+    [ "$wanted" = "$have" ] && return
+    printf 'installing the Python tools of scripts/requirements.txt\n'
+    mkdir -p "$TOOLS_DIR"
+    if ! python3 -m venv "$TOOLS_DIR/py" >/dev/null 2>&1; then
+        rm -rf "$TOOLS_DIR/py"
+        apt_install python3-venv "python3 cannot make virtual environments"
+        python3 -m venv "$TOOLS_DIR/py"
+    fi
+    "$TOOLS_DIR/py/bin/python" -m pip install --quiet --disable-pip-version-check -r scripts/requirements.txt
+    printf '%s' "$wanted" >"$TOOLS_DIR/py/.installed"
+}
+
+# LLVM's coverage tools, of the compiler's own major version. They never come through rustup.
+need_llvm() {
+    local major sysroot dir
+    major=$(rustc -vV | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p')
+    sysroot=$(rustc --print sysroot)/lib/rustlib/$(rustc -vV | sed -n 's/^host: //p')/bin
+    if [ -z "${LLVM_COV:-}" ] || [ -z "${LLVM_PROFDATA:-}" ]; then
+        for dir in "$sysroot" "/usr/lib/llvm-$major/bin"; do
+            [ -x "$dir/llvm-cov" ] && break
+        done
+        if [ ! -x "$dir/llvm-cov" ]; then
+            apt_install "llvm-$major" "llvm-cov $major is missing (or set LLVM_COV and LLVM_PROFDATA)"
+        fi
+        LLVM_COV="$dir/llvm-cov"
+        LLVM_PROFDATA="$dir/llvm-profdata"
+    fi
+    export LLVM_COV LLVM_PROFDATA
+}
+
+need_chromium() {
+    CHROMIUM=${CHROMIUM:-$(command -v chromium || command -v chromium-browser || command -v google-chrome || true)}
+    if [ -z "$CHROMIUM" ]; then
+        apt_install chromium "chromium is missing (or set CHROMIUM to a browser of its kind)"
+        CHROMIUM=$(command -v chromium) || fail "chromium was installed and is not on the PATH"
+    fi
+    command -v node >/dev/null || apt_install nodejs "node is missing"
+    if ! grep -qs "\"version\": \"$PLAYWRIGHT_VERSION\"" "$TOOLS_DIR/node/node_modules/playwright-core/package.json"; then
+        command -v npm >/dev/null || apt_install npm "npm is missing"
+        printf 'installing playwright-core %s\n' "$PLAYWRIGHT_VERSION"
+        npm install --silent --no-audit --no-fund --no-package-lock --prefix "$TOOLS_DIR/node" \
+            "playwright-core@$PLAYWRIGHT_VERSION"
+    fi
+    export CHROMIUM
+    export NODE_MODULES="$TOOLS_DIR/node/node_modules"
+}
