@@ -88,7 +88,11 @@ impl Verdict {
 }
 
 /// Asks for the free units of every sku.
-pub(crate) async fn free_units(target: &Target, skus: &[i64], in_flight: usize) -> Result<Free, LoadError> {
+pub(crate) async fn free_units(
+    target: &Target,
+    skus: &[i64],
+    in_flight: usize,
+) -> Result<Free, LoadError> {
     let asked = stream::iter(skus.iter().copied()).map(|sku| async move {
         let free = patiently(|| target.orders.free(sku)).await?;
         Ok::<_, Fault>(free.map(|free| (sku, free)))
@@ -115,14 +119,21 @@ pub(crate) async fn audit(
         drop_one_line(&mut orders);
     }
     let mut skus: BTreeSet<i64> = before.keys().copied().collect();
-    skus.extend(orders.iter().flat_map(|(_, told)| &told.lines).map(|line| line.sku));
+    skus.extend(
+        orders
+            .iter()
+            .flat_map(|(_, told)| &told.lines)
+            .map(|line| line.sku),
+    );
     let skus: Vec<i64> = skus.into_iter().collect();
     let after = free_units(target, &skus, options.in_flight).await?;
     let mut verdict = compare(before, &after, &orders);
     verdict.unresolved = unresolved.len();
     verdict.resolved = pending - unresolved.len();
     for pending in unresolved.iter().take(PROBLEMS_SHOWN) {
-        verdict.problems.push(format!("outcome still unknown: {}", name_of(pending)));
+        verdict
+            .problems
+            .push(format!("outcome still unknown: {}", name_of(pending)));
     }
     Ok(verdict)
 }
@@ -147,7 +158,12 @@ pub(crate) fn compare(before: &Free, after: &Free, orders: &[(Placed, Told)]) ->
         }
     }
     verdict.units_sold = ordered.values().sum();
-    let skus: BTreeSet<i64> = before.keys().chain(after.keys()).chain(ordered.keys()).copied().collect();
+    let skus: BTreeSet<i64> = before
+        .keys()
+        .chain(after.keys())
+        .chain(ordered.keys())
+        .copied()
+        .collect();
     verdict.skus = skus.len();
     for sku in skus {
         let units = |free: &Free| free.get(&sku).copied().unwrap_or(0);
@@ -155,7 +171,12 @@ pub(crate) fn compare(before: &Free, after: &Free, orders: &[(Placed, Told)]) ->
         let ordered = ordered.get(&sku).copied().unwrap_or(0);
         verdict.oversold += ordered.saturating_sub(u64::from(before));
         if i128::from(before) - i128::from(after) != i128::from(ordered) {
-            verdict.differences.push(Difference { sku, before, after, ordered });
+            verdict.differences.push(Difference {
+                sku,
+                before,
+                after,
+                ordered,
+            });
         }
     }
     verdict
@@ -168,7 +189,10 @@ fn wrong(placed: &Placed, told: &Told, again: bool) -> Option<String> {
         return Some(format!("order {id} was given to two callers"));
     }
     if told.user_id != placed.user_id {
-        return Some(format!("order {id} of user {} is told of user {}", placed.user_id, told.user_id));
+        return Some(format!(
+            "order {id} of user {} is told of user {}",
+            placed.user_id, told.user_id
+        ));
     }
     if added_up(&placed.lines) != added_up(&told.lines) {
         return Some(format!("order {id} holds other lines than were ordered"));
@@ -193,7 +217,10 @@ fn added_up(lines: &[Line]) -> BTreeMap<i64, u64> {
 
 fn drop_one_line(orders: &mut [(Placed, Told)]) {
     let counted = |told: &Told| matches!(told.status.as_str(), "awaiting payment" | "payed");
-    let last = orders.iter_mut().rev().find(|(_, told)| counted(told) && !told.lines.is_empty());
+    let last = orders
+        .iter_mut()
+        .rev()
+        .find(|(_, told)| counted(told) && !told.lines.is_empty());
     if let Some((_, told)) = last {
         told.lines.pop();
     }
@@ -231,13 +258,18 @@ async fn patiently<T, F: Future<Output = Answer<T>>>(ask: impl Fn() -> F) -> Ans
 }
 
 fn unanswered(what: &str, fault: &Fault) -> LoadError {
-    LoadError::Target(format!("cannot ask for {what}: {} {}", fault.code, fault.detail))
+    LoadError::Target(format!(
+        "cannot ask for {what}: {} {}",
+        fault.code, fault.detail
+    ))
 }
 
 fn name_of(pending: &Pending) -> String {
     match pending {
         Pending::Create { user_id, key, .. } => format!("order of user {user_id} under key {key}"),
-        Pending::Checkout { user_id, key, .. } => format!("checkout of user {user_id} under key {key}"),
+        Pending::Checkout { user_id, key, .. } => {
+            format!("checkout of user {user_id} under key {key}")
+        }
         Pending::Settle(order) => format!("order {} to become {:?}", order.order_id, order.fate),
     }
 }
@@ -251,8 +283,17 @@ mod tests {
     }
 
     fn order(order_id: i64, fate: Fate, status: &str, lines: &[Line]) -> (Placed, Told) {
-        let placed = Placed { order_id, user_id: 7, lines: lines.into(), fate };
-        let told = Told { status: status.into(), user_id: 7, lines: lines.to_vec() };
+        let placed = Placed {
+            order_id,
+            user_id: 7,
+            lines: lines.into(),
+            fate,
+        };
+        let told = Told {
+            status: status.into(),
+            user_id: 7,
+            lines: lines.to_vec(),
+        };
         (placed, told)
     }
 
@@ -278,7 +319,15 @@ mod tests {
         drop_one_line(&mut orders);
         let verdict = compare(&before, &after, &orders);
         assert!(!verdict.clean());
-        assert_eq!(verdict.differences, [Difference { sku: 2, before: 5, after: 4, ordered: 0 }]);
+        assert_eq!(
+            verdict.differences,
+            [Difference {
+                sku: 2,
+                before: 5,
+                after: 4,
+                ordered: 0
+            }]
+        );
         assert_eq!(verdict.wrong_orders, 1);
     }
 
@@ -302,7 +351,10 @@ mod tests {
         let twice = compare(&Free::from([(1, 11)]), &stock, &[one.clone(), one]);
         assert_eq!(twice.wrong_orders, 1, "{twice:?}");
         let unpaid = order(1, Fate::Payed, "awaiting payment", &[line(1, 1)]);
-        assert_eq!(compare(&Free::from([(1, 10)]), &stock, &[unpaid]).wrong_orders, 1);
+        assert_eq!(
+            compare(&Free::from([(1, 10)]), &stock, &[unpaid]).wrong_orders,
+            1
+        );
         let new = order(1, Fate::Left, "new", &[line(1, 1)]);
         assert_eq!(compare(&stock, &stock, &[new]).wrong_orders, 1);
     }

@@ -171,11 +171,21 @@ enum Outcome {
 
 async fn repeat(target: &Target, pending: &Pending) -> Result<Outcome, Fault> {
     match pending {
-        Pending::Create { user_id, lines, key, fate } => {
+        Pending::Create {
+            user_id,
+            lines,
+            key,
+            fate,
+        } => {
             let order_id = target.orders.create(*user_id, lines, Some(key)).await?;
             Ok(placed(order_id, *user_id, lines, *fate))
         }
-        Pending::Checkout { user_id, lines, key, fate } => {
+        Pending::Checkout {
+            user_id,
+            lines,
+            key,
+            fate,
+        } => {
             let order_id = target.cart.checkout(*user_id, key).await?;
             Ok(placed(order_id, *user_id, lines, *fate))
         }

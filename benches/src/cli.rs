@@ -24,18 +24,31 @@ use args::{Cli, Command, Common, CompareArgs, HotArgs, MicroArgs, ReplayArgs, Sp
 /// or input file, 3 the run could not be completed.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let ended = match runtime {
-        Ok(runtime) => runtime.block_on(dispatch(cli.command)),
-        Err(error) => Err(LoadError::Output(error)),
-    };
-    match ended {
-        Ok(code) => ExitCode::from(code),
-        Err(error) => {
-            complain(&error);
-            error.exit_code()
-        }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    ExitCode::from(match runtime {
+        Ok(runtime) => runtime.block_on(run(cli)),
+        Err(error) => failed(&LoadError::Output(error)),
+    })
+}
+
+async fn run(cli: Cli) -> u8 {
+    match dispatch(cli.command).await {
+        Ok(code) => code,
+        Err(error) => failed(&error),
     }
+}
+
+/// The whole program with these arguments, without the process around it.
+#[cfg(test)]
+pub(crate) async fn run_from(args: &[&str]) -> u8 {
+    run(Cli::try_parse_from(args).expect("a command line of a test")).await
+}
+
+fn failed(error: &LoadError) -> u8 {
+    complain(error);
+    error.exit_code()
 }
 
 fn complain(error: &LoadError) {
@@ -59,7 +72,9 @@ async fn dispatch(command: Command) -> Result<u8, LoadError> {
         Command::Compare(args) => compare(args).await,
         Command::Story(args) => {
             let target = Target::new(&args.target.urls())?;
-            story::tell(&target, args.app_log.as_deref()).await.map(|()| EXIT_OK)
+            story::tell(&target, args.app_log.as_deref())
+                .await
+                .map(|()| EXIT_OK)
         }
         Command::BareHttp(args) => bare::http(args.addr).await.map(|()| EXIT_OK),
         Command::BareGrpc(args) => bare::grpc(args.addr).await.map(|()| EXIT_OK),
@@ -73,7 +88,10 @@ async fn replay(args: ReplayArgs) -> Result<u8, LoadError> {
     if let Some(catalogue) = &args.catalogue {
         let known = dataset::read_skus(catalogue)?;
         if let Some(sku) = skus.iter().find(|sku| known.binary_search(sku).is_err()) {
-            return Err(LoadError::Usage(format!("sku {sku} of the baskets is not in {}", catalogue.display())));
+            return Err(LoadError::Usage(format!(
+                "sku {sku} of the baskets is not in {}",
+                catalogue.display()
+            )));
         }
     }
     let job = job(&args.common, !args.orders_only, 10, None)?;
@@ -107,8 +125,15 @@ async fn micro(args: MicroArgs) -> Result<u8, LoadError> {
     let finished = micro::run(&target, args.call, skus, pace, in_flight, seed, total).await?;
     let name = args.call.name();
     report::print(name, &finished, None)?;
-    report::write_json(common.json.as_deref(), &report::to_json(name, &finished, None, options(common)))?;
-    Ok(if finished.stats.unexpected() > 0 { EXIT_INCOMPLETE } else { EXIT_OK })
+    report::write_json(
+        common.json.as_deref(),
+        &report::to_json(name, &finished, None, options(common)),
+    )?;
+    Ok(if finished.stats.unexpected() > 0 {
+        EXIT_INCOMPLETE
+    } else {
+        EXIT_OK
+    })
 }
 
 async fn compare(args: CompareArgs) -> Result<u8, LoadError> {
@@ -123,7 +148,7 @@ async fn compare(args: CompareArgs) -> Result<u8, LoadError> {
         rounds: args.rounds,
         duration: args.duration(),
         in_flight: args.in_flight,
-        skus: args.skus.from_file()?,
+        skus: args.skus.of_file()?,
         seed: args.seed,
     };
     let result = compare::compare(&plan).await?;
@@ -140,14 +165,23 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    async fn begin(name: &'static str, common: &'a Common, skus: &[i64]) -> Result<Self, LoadError> {
+    async fn begin(
+        name: &'static str,
+        common: &'a Common,
+        skus: &[i64],
+    ) -> Result<Self, LoadError> {
         let target = Target::new(&common.target.urls())?;
         let before = if common.no_audit {
             audit::Free::new()
         } else {
             audit::free_units(&target, skus, common.pace.in_flight()).await?
         };
-        Ok(Self { name, common, target, before })
+        Ok(Self {
+            name,
+            common,
+            target,
+            before,
+        })
     }
 
     async fn end(self, mut finished: Finished, job: &Job) -> Result<u8, LoadError> {
@@ -159,7 +193,15 @@ impl<'a> Run<'a> {
         let verdict = if self.common.no_audit {
             None
         } else {
-            Some(audit::audit(&self.target, &self.before, &mut finished.book, options_of_audit).await?)
+            Some(
+                audit::audit(
+                    &self.target,
+                    &self.before,
+                    &mut finished.book,
+                    options_of_audit,
+                )
+                .await?,
+            )
         };
         report::print(self.name, &finished, verdict.as_ref())?;
         let json = report::to_json(self.name, &finished, verdict.as_ref(), options(self.common));
@@ -185,11 +227,20 @@ fn made_up_job(common: &Common, through_cart: bool, users: u64) -> Result<Job, L
         (requests, _) => requests,
     };
     // Two baskets of one user at a time would be one cart.
-    let requests = if through_cart { Some(asked.unwrap_or(users).min(users)) } else { asked };
+    let requests = if through_cart {
+        Some(asked.unwrap_or(users).min(users))
+    } else {
+        asked
+    };
     job(common, through_cart, 0, requests)
 }
 
-fn job(common: &Common, by_cart: bool, retries: u32, requests: Option<u64>) -> Result<Job, LoadError> {
+fn job(
+    common: &Common,
+    by_cart: bool,
+    retries: u32,
+    requests: Option<u64>,
+) -> Result<Job, LoadError> {
     let total = requests.or(common.pace.requests);
     let pace = Arc::new(pace(common, total));
     let stopped = pace.clone();

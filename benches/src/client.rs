@@ -10,7 +10,7 @@ mod products;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) use cart::{CartClient, CartView};
+pub(crate) use cart::CartClient;
 pub(crate) use gateway::GatewayOrders;
 pub(crate) use grpc::GrpcOrders;
 pub(crate) use products::{Product, ProductsClient};
@@ -83,7 +83,12 @@ pub(crate) enum Orders {
 
 impl Orders {
     /// Places an order; the same key and lines give the same answer.
-    pub(crate) async fn create(&self, user_id: i64, lines: &[Line], key: Option<&str>) -> Answer<i64> {
+    pub(crate) async fn create(
+        &self,
+        user_id: i64,
+        lines: &[Line],
+        key: Option<&str>,
+    ) -> Answer<i64> {
         match self {
             Self::Grpc(grpc) => grpc.create(user_id, lines, key).await,
             Self::Gateway(gateway) => gateway.create(user_id, lines, key).await,

@@ -41,7 +41,11 @@ struct Basket {
 pub(crate) fn read_baskets(path: &Path, limit: Option<usize>) -> Result<Vec<Household>, LoadError> {
     let file = File::open(path).map_err(|source| file_error(path, source))?;
     let mut households: Vec<Household> = Vec::new();
-    for (index, text) in BufReader::new(file).lines().take(limit.unwrap_or(usize::MAX)).enumerate() {
+    for (index, text) in BufReader::new(file)
+        .lines()
+        .take(limit.unwrap_or(usize::MAX))
+        .enumerate()
+    {
         let text = text.map_err(|source| file_error(path, source))?;
         let basket: Basket = serde_json::from_str(&text).map_err(|source| LoadError::Format {
             path: path.to_owned(),
@@ -78,7 +82,10 @@ pub(crate) fn read_skus(path: &Path) -> Result<Vec<i64>, LoadError> {
 
 /// Every sku that the baskets name, once, ascending.
 pub(crate) fn skus_of(households: &[Household]) -> Vec<i64> {
-    let lines = households.iter().flat_map(|h| &h.baskets).flat_map(|b| b.iter());
+    let lines = households
+        .iter()
+        .flat_map(|h| &h.baskets)
+        .flat_map(|b| b.iter());
     ascending(lines.map(|line| line.sku))
 }
 
@@ -115,7 +122,10 @@ mod tests {
              {\"user_id\":2,\"lines\":[{\"sku\":9,\"count\":1}]}\n",
         );
         let all = read_baskets(&path, None).unwrap();
-        assert_eq!(all.iter().map(|h| h.baskets.len()).collect::<Vec<_>>(), [2, 1]);
+        assert_eq!(
+            all.iter().map(|h| h.baskets.len()).collect::<Vec<_>>(),
+            [2, 1]
+        );
         assert_eq!(skus_of(&all), [3, 5, 9]);
         assert_eq!(read_baskets(&path, Some(2)).unwrap().len(), 1);
         std::fs::remove_file(path).unwrap();

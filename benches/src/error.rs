@@ -1,7 +1,6 @@
 //! Why a command ended early, and the exit codes of the program.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 /// Everything was as it should be.
 pub(crate) const EXIT_OK: u8 = 0;
@@ -19,7 +18,7 @@ pub(crate) enum LoadError {
     #[error("{0}")]
     Usage(String),
     /// A file cannot be read or written.
-    #[error("{path}: {source}")]
+    #[error("{path}")]
     File {
         /// The file.
         path: PathBuf,
@@ -27,7 +26,7 @@ pub(crate) enum LoadError {
         source: std::io::Error,
     },
     /// A file does not hold what it should.
-    #[error("{path}, line {line}: {source}")]
+    #[error("{path}, line {line}")]
     Format {
         /// The file.
         path: PathBuf,
@@ -60,11 +59,13 @@ pub(crate) enum LoadError {
 
 impl LoadError {
     /// The exit code of the program.
-    pub(crate) fn exit_code(&self) -> ExitCode {
-        ExitCode::from(match self {
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
             Self::Usage(_) | Self::File { .. } | Self::Format { .. } => EXIT_USAGE,
             Self::Story(_) => EXIT_FOUND,
-            Self::Target(_) | Self::Listen { .. } | Self::Worker(_) | Self::Output(_) => EXIT_INCOMPLETE,
-        })
+            Self::Target(_) | Self::Listen { .. } | Self::Worker(_) | Self::Output(_) => {
+                EXIT_INCOMPLETE
+            }
+        }
     }
 }

@@ -75,4 +75,3 @@ async fn one(target: &Target, call: Call, user_id: i64, skus: [i64; 3]) -> Answe
         Call::GrpcStock => target.orders.free(skus[0]).await.map(drop),
     }
 }
-

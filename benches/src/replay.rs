@@ -16,7 +16,10 @@ pub(crate) async fn replay(
     job: &Job,
     households: Vec<Household>,
 ) -> Result<Finished, LoadError> {
-    let baskets: usize = households.iter().map(|household| household.baskets.len()).sum();
+    let baskets: usize = households
+        .iter()
+        .map(|household| household.baskets.len())
+        .sum();
     let progress = runner::progress("replay", Some(baskets as u64));
     let households = Arc::new(by_size(households));
     let next = Arc::new(AtomicUsize::new(0));

@@ -18,7 +18,11 @@ const DIFFERENCES_SHOWN: usize = 20;
 const QUANTILES: [(&str, f64); 4] = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999)];
 
 /// Prints a run to standard output.
-pub(crate) fn print(name: &str, run: &Finished, verdict: Option<&Verdict>) -> Result<(), LoadError> {
+pub(crate) fn print(
+    name: &str,
+    run: &Finished,
+    verdict: Option<&Verdict>,
+) -> Result<(), LoadError> {
     let mut out = io::stdout().lock();
     table(&mut out, name, run)?;
     if let Some(verdict) = verdict {
@@ -34,12 +38,31 @@ fn table(out: &mut impl Write, name: &str, run: &Finished) -> io::Result<()> {
     writeln!(
         out,
         "{:<12} {:>10} {:>10} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}",
-        "call", "answers", "per s", "p50 ms", "p90 ms", "p99 ms", "p99.9 ms", "max ms", "refused", "unavail.", "unknown"
+        "call",
+        "answers",
+        "per s",
+        "p50 ms",
+        "p90 ms",
+        "p99 ms",
+        "p99.9 ms",
+        "max ms",
+        "refused",
+        "unavail.",
+        "unknown"
     )?;
     for (op, stats) in &run.stats.ops {
-        write!(out, "{op:<12} {:>10} {:>10.0}", stats.count(), per_second(stats.count(), run.elapsed))?;
+        write!(
+            out,
+            "{op:<12} {:>10} {:>10.0}",
+            stats.count(),
+            per_second(stats.count(), run.elapsed)
+        )?;
         for (_, quantile) in QUANTILES {
-            write!(out, " {:>9.2}", millis(stats.latency.value_at_quantile(quantile)))?;
+            write!(
+                out,
+                " {:>9.2}",
+                millis(stats.latency.value_at_quantile(quantile))
+            )?;
         }
         writeln!(
             out,
@@ -55,7 +78,12 @@ fn table(out: &mut impl Write, name: &str, run: &Finished) -> io::Result<()> {
 
 fn print_faults(out: &mut impl Write, stats: &Stats) -> io::Result<()> {
     for (name, tally) in &stats.faults {
-        writeln!(out, "  {:>8} x {name}: {}", tally.count, tally.example.trim())?;
+        writeln!(
+            out,
+            "  {:>8} x {name}: {}",
+            tally.count,
+            tally.example.trim()
+        )?;
     }
     if stats.other_faults > 0 {
         writeln!(out, "  {:>8} others", stats.other_faults)?;
@@ -64,18 +92,32 @@ fn print_faults(out: &mut impl Write, stats: &Stats) -> io::Result<()> {
 }
 
 fn print_verdict(out: &mut impl Write, verdict: &Verdict) -> io::Result<()> {
-    let orders: Vec<String> = verdict.orders.iter().map(|(status, n)| format!("{n} {status}")).collect();
-    let orders = if orders.is_empty() { "none".to_owned() } else { orders.join(", ") };
+    let orders: Vec<String> = verdict
+        .orders
+        .iter()
+        .map(|(status, n)| format!("{n} {status}"))
+        .collect();
+    let orders = if orders.is_empty() {
+        "none".to_owned()
+    } else {
+        orders.join(", ")
+    };
     writeln!(
         out,
         "audit: {} skus, orders: {orders}; {} units sold, oversold {}, unknown outcomes: {} resolved, {} left",
         verdict.skus, verdict.units_sold, verdict.oversold, verdict.resolved, verdict.unresolved
     )?;
     if !verdict.differences.is_empty() {
-        writeln!(out, "{:>14} {:>12} {:>12} {:>12} {:>12}", "sku", "free before", "free after", "ordered", "difference")?;
+        writeln!(
+            out,
+            "{:>14} {:>12} {:>12} {:>12} {:>12}",
+            "sku", "free before", "free after", "ordered", "difference"
+        )?;
     }
     for found in verdict.differences.iter().take(DIFFERENCES_SHOWN) {
-        let missing = i64::from(found.before) - i64::from(found.after) - i64::try_from(found.ordered).unwrap_or(i64::MAX);
+        let missing = i64::from(found.before)
+            - i64::from(found.after)
+            - i64::try_from(found.ordered).unwrap_or(i64::MAX);
         writeln!(
             out,
             "{:>14} {:>12} {:>12} {:>12} {missing:>12}",
@@ -88,12 +130,21 @@ fn print_verdict(out: &mut impl Write, verdict: &Verdict) -> io::Result<()> {
     for problem in &verdict.problems {
         writeln!(out, "  {problem}")?;
     }
-    let word = if verdict.clean() { "stock and orders agree" } else { "STOCK AND ORDERS DO NOT AGREE" };
+    let word = if verdict.clean() {
+        "stock and orders agree"
+    } else {
+        "STOCK AND ORDERS DO NOT AGREE"
+    };
     writeln!(out, "audit: {word}")
 }
 
 /// A run as JSON.
-pub(crate) fn to_json(name: &str, run: &Finished, verdict: Option<&Verdict>, options: Value) -> Value {
+pub(crate) fn to_json(
+    name: &str,
+    run: &Finished,
+    verdict: Option<&Verdict>,
+    options: Value,
+) -> Value {
     let calls: serde_json::Map<String, Value> = run
         .stats
         .ops
@@ -101,7 +152,9 @@ pub(crate) fn to_json(name: &str, run: &Finished, verdict: Option<&Verdict>, opt
         .map(|(op, stats)| ((*op).to_owned(), call_json(stats, run.elapsed)))
         .collect();
     let faults = run.stats.faults.iter();
-    let faults = faults.map(|(name, tally)| json!({"fault": name, "count": tally.count, "example": tally.example}));
+    let faults = faults.map(
+        |(name, tally)| json!({"fault": name, "count": tally.count, "example": tally.example}),
+    );
     json!({
         "command": name,
         "options": options,
@@ -119,7 +172,10 @@ pub(crate) fn to_json(name: &str, run: &Finished, verdict: Option<&Verdict>, opt
 pub(crate) fn call_json(stats: &OpStats, elapsed: Duration) -> Value {
     let mut latency = serde_json::Map::new();
     for (name, quantile) in QUANTILES {
-        latency.insert(name.to_owned(), json!(millis(stats.latency.value_at_quantile(quantile))));
+        latency.insert(
+            name.to_owned(),
+            json!(millis(stats.latency.value_at_quantile(quantile))),
+        );
     }
     latency.insert("max".to_owned(), json!(millis(stats.latency.max())));
     json!({

@@ -37,7 +37,11 @@ pub(crate) struct Finished {
 
 impl Worker {
     /// Awaits one call and counts it from now.
-    pub(crate) async fn call<T>(&mut self, op: &'static str, call: impl Future<Output = Answer<T>>) -> Answer<T> {
+    pub(crate) async fn call<T>(
+        &mut self,
+        op: &'static str,
+        call: impl Future<Output = Answer<T>>,
+    ) -> Answer<T> {
         self.call_since(op, clock::now(), call).await
     }
 
@@ -49,13 +53,19 @@ impl Worker {
         call: impl Future<Output = Answer<T>>,
     ) -> Answer<T> {
         let answer = call.await;
-        self.stats.record(op, clock::now().saturating_duration_since(start), &answer);
+        self.stats
+            .record(op, clock::now().saturating_duration_since(start), &answer);
         answer
     }
 }
 
 /// Runs `in_flight` workers to their end. `work` gets its worker and its number, and gives it back.
-pub(crate) async fn run<F, W>(target: &Target, in_flight: usize, progress: ProgressBar, work: F) -> Result<Finished, LoadError>
+pub(crate) async fn run<F, W>(
+    target: &Target,
+    in_flight: usize,
+    progress: ProgressBar,
+    work: F,
+) -> Result<Finished, LoadError>
 where
     F: Fn(Worker, usize) -> W,
     W: Future<Output = Worker> + Send + 'static,

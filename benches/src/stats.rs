@@ -50,8 +50,11 @@ pub(crate) struct FaultTally {
 
 impl Default for OpStats {
     fn default() -> Self {
+        let mut latency = Histogram::new(3).expect("3 significant digits are in range");
+        // Starts small and grows with the slowest answer.
+        latency.auto(true);
         Self {
-            latency: Histogram::new(3).expect("3 significant digits are in range"),
+            latency,
             ok: 0,
             refused: 0,
             unavailable: 0,
@@ -82,7 +85,10 @@ impl Stats {
     /// Counts one answer of `op`.
     pub(crate) fn record<T>(&mut self, op: &'static str, took: Duration, answer: &Answer<T>) {
         let stats = self.ops.entry(op).or_default();
-        stats.latency.saturating_record(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+        // A histogram that resizes takes every value.
+        let _ = stats
+            .latency
+            .record(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
         let Err(fault) = answer else {
             stats.ok += 1;
             return;
@@ -147,8 +153,13 @@ mod tests {
         }
         let create = &all.ops["create"];
         assert_eq!((create.ok, create.unexpected, create.count()), (3, 60, 63));
+        let slowest = all.ops["create"].latency.max();
+        assert!((2_000_000..2_010_000).contains(&slowest), "{slowest} ns");
         assert_eq!(all.faults.len(), FAULTS_KEPT);
-        assert_eq!(all.faults.values().map(|f| f.count).sum::<u64>() + all.other_faults, 60);
+        assert_eq!(
+            all.faults.values().map(|f| f.count).sum::<u64>() + all.other_faults,
+            60
+        );
         assert_eq!(all.unexpected(), 60);
     }
 }

@@ -1,6 +1,7 @@
-//! Finds the notifier's lines in the standard output of the shop: JSON objects with `order_id` and
-//! `status`, one an event. Log lines and everything else are passed over.
+//! Finds the notifier's lines in the standard output of the shop: JSON objects with `event_id`,
+//! `order_id` and `status`, one an event. Other log lines and everything else are passed over.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -18,20 +19,24 @@ pub(crate) struct Event {
     pub(crate) order_id: i64,
     /// To what.
     pub(crate) status: String,
-    /// As it was written.
-    pub(crate) line: String,
+    /// When.
+    pub(crate) moment: String,
 }
 
 #[derive(Deserialize)]
 struct Line {
     order_id: i64,
     status: String,
-    /// Only log lines have one.
-    level: Option<String>,
+    event_id: String,
+    moment: String,
 }
 
 /// Waits until the file holds `expected` events or the time is over; gives back what is there.
-pub(crate) async fn wait_for(path: &Path, expected: u64, patience: Duration) -> Result<Vec<Event>, LoadError> {
+pub(crate) async fn wait_for(
+    path: &Path,
+    expected: u64,
+    patience: Duration,
+) -> Result<Vec<Event>, LoadError> {
     let until = clock::now() + patience;
     loop {
         let text = std::fs::read_to_string(path).map_err(|source| LoadError::File {
@@ -46,13 +51,20 @@ pub(crate) async fn wait_for(path: &Path, expected: u64, patience: Duration) -> 
     }
 }
 
+/// Each event once: a repeat has the same id.
 fn events(text: &str) -> Vec<Event> {
+    let mut seen = HashSet::new();
     let event = |line: &str| {
-        let parsed: Line = serde_json::from_str(line).ok()?;
-        parsed.level.is_none().then(|| Event {
-            order_id: parsed.order_id,
-            status: parsed.status,
-            line: line.to_owned(),
+        let Line {
+            order_id,
+            status,
+            event_id,
+            moment,
+        } = serde_json::from_str(line).ok()?;
+        seen.insert(event_id).then_some(Event {
+            order_id,
+            status,
+            moment,
         })
     };
     text.lines().filter_map(event).collect()
@@ -64,11 +76,12 @@ mod tests {
 
     #[test]
     fn only_the_notifiers_lines_count() {
+        let event = "{\"msg\":\"order event\",\"order_id\":1,\"status\":\"new\",\
+                     \"moment\":\"2026-01-02T03:04:05.678Z\",\"event_id\":\"7\"}";
         let text = "cart http://127.0.0.1:8080\n\
                     {\"level\":\"info\",\"order_id\":1,\"status\":\"new\"}\n\
-                    {\"order_id\":1,\"status\":\"new\",\"moment\":\"2026-01-02T03:04:05.678Z\"}\n\
                     {\"order_id\":1,\"status\":\"awa";
-        let found = events(text);
+        let found = events(&format!("{event}\n{event}\n{text}"));
         assert_eq!(found.len(), 1);
         assert_eq!((found[0].order_id, found[0].status.as_str()), (1, "new"));
     }

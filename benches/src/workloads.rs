@@ -79,7 +79,12 @@ pub(crate) struct Wish {
 }
 
 /// Everybody wants one unit of `sku`.
-pub(crate) async fn hot(target: &Target, job: &Job, sku: i64, users: u64) -> Result<Finished, LoadError> {
+pub(crate) async fn hot(
+    target: &Target,
+    job: &Job,
+    sku: i64,
+    users: u64,
+) -> Result<Finished, LoadError> {
     let lines: Lines = [Line { sku, count: 1 }].into();
     made_up(target, job, "hot", users, move |_| lines.clone()).await
 }
@@ -156,7 +161,12 @@ async fn place_directly(worker: &mut Worker, job: &Job, wish: Wish) {
     };
     let fate = job.then.fate(wish.index);
     let (user_id, lines) = (wish.user_id, wish.lines.clone());
-    let pending = || Pending::Create { user_id, lines, key, fate };
+    let pending = || Pending::Create {
+        user_id,
+        lines,
+        key,
+        fate,
+    };
     if let Some(order_id) = worker.book.placing(&answer, pending) {
         follow_up(worker, job, &wish, order_id).await;
     }
@@ -173,27 +183,34 @@ async fn place_by_cart(worker: &mut Worker, job: &Job, wish: Wish) {
     let (cart, key) = (worker.target.cart.clone(), key_of(job, &wish));
     let mut tries = 0;
     let answer = loop {
-        let answer = worker.call("checkout", cart.checkout(wish.user_id, &key)).await;
+        let answer = worker
+            .call("checkout", cart.checkout(wish.user_id, &key))
+            .await;
         if !retry_after(&answer, &mut tries, job.retries).await {
             break answer;
         }
     };
     let fate = job.then.fate(wish.index);
     let (user_id, lines) = (wish.user_id, wish.lines.clone());
-    let pending = || Pending::Checkout { user_id, lines, key, fate };
+    let pending = || Pending::Checkout {
+        user_id,
+        lines,
+        key,
+        fate,
+    };
     let order_id = worker.book.placing(&answer, pending);
+    let mut done = order_id.is_some();
     if let Some(order_id) = order_id {
         follow_up(worker, job, &wish, order_id).await;
     } else if answer.as_ref().is_err_and(Fault::unknown) {
-        resolve_now(worker, job).await;
+        done = resolve_now(worker, job).await;
     } else {
         // What was refused stays in the cart and would be in the next order.
         let _ = worker.call("clear", cart.clear(wish.user_id)).await;
     }
-    let took = clock::now().saturating_duration_since(wish.start);
-    let whole: Answer<()> = answer.map(drop);
-    if whole.is_ok() {
-        worker.stats.record("order", took, &whole);
+    if done {
+        let took = clock::now().saturating_duration_since(wish.start);
+        worker.stats.record("order", took, &Answer::Ok(()));
     }
 }
 
@@ -213,7 +230,9 @@ async fn add(worker: &mut Worker, job: &Job, user_id: i64, line: Line) -> bool {
     let cart = worker.target.cart.clone();
     let mut tries = 0;
     loop {
-        let answer = worker.call("add", cart.add(user_id, line.sku, line.count)).await;
+        let answer = worker
+            .call("add", cart.add(user_id, line.sku, line.count))
+            .await;
         let Err(fault) = &answer else {
             return true;
         };
@@ -233,15 +252,18 @@ async fn add(worker: &mut Worker, job: &Job, user_id: i64, line: Line) -> bool {
     }
 }
 
-/// A shopper's next basket must not start before the outcome of this one is known.
-async fn resolve_now(worker: &mut Worker, job: &Job) {
-    if let Some(pending) = worker.book.pending.pop() {
-        let target = worker.target.clone();
-        let until = clock::now() + job.patience;
-        if let Err(pending) = worker.book.resolve_one(&target, pending, until).await {
-            worker.book.pending.push(pending);
-        }
+/// A shopper's next basket must not start before the outcome of this one is known. Whether there is
+/// an order now.
+async fn resolve_now(worker: &mut Worker, job: &Job) -> bool {
+    let Some(pending) = worker.book.pending.pop() else {
+        return false;
+    };
+    let target = worker.target.clone();
+    let (until, placed) = (clock::now() + job.patience, worker.book.placed.len());
+    if let Err(pending) = worker.book.resolve_one(&target, pending, until).await {
+        worker.book.pending.push(pending);
     }
+    worker.book.placed.len() > placed
 }
 
 async fn follow_up(worker: &mut Worker, job: &Job, wish: &Wish, order_id: i64) {

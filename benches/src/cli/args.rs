@@ -307,18 +307,21 @@ impl SkuArgs {
     /// From the file, or else from the product service.
     pub(super) async fn choose(&self, target: &TargetArgs) -> Result<Arc<[i64]>, LoadError> {
         if self.sku_file.is_some() {
-            return self.from_file();
+            return self.of_file();
         }
         let target = Target::new(&target.urls())?;
         let products: &ProductsClient = &target.products;
         let listed = products.list(self.skus).await.map_err(|fault| {
-            LoadError::Target(format!("cannot list products: {} {}", fault.code, fault.detail))
+            LoadError::Target(format!(
+                "cannot list products: {} {}",
+                fault.code, fault.detail
+            ))
         })?;
         some(listed.into_iter().map(|product| product.sku).collect())
     }
 
     /// From the file; 1, 2, 3 … without one.
-    pub(super) fn from_file(&self) -> Result<Arc<[i64]>, LoadError> {
+    pub(super) fn of_file(&self) -> Result<Arc<[i64]>, LoadError> {
         let mut skus = match &self.sku_file {
             Some(path) => dataset::read_skus(path)?,
             None => (1..=i64::try_from(self.skus).unwrap_or(i64::MAX)).collect(),
@@ -330,7 +333,9 @@ impl SkuArgs {
 
 fn some(skus: Vec<i64>) -> Result<Arc<[i64]>, LoadError> {
     if skus.is_empty() {
-        return Err(LoadError::Usage("there are no skus to choose from".to_owned()));
+        return Err(LoadError::Usage(
+            "there are no skus to choose from".to_owned(),
+        ));
     }
     Ok(skus.into())
 }

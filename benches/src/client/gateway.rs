@@ -34,13 +34,21 @@ impl GatewayOrders {
         }
     }
 
-    pub(super) async fn create(&self, user_id: i64, lines: &[Line], key: Option<&str>) -> Answer<i64> {
+    pub(super) async fn create(
+        &self,
+        user_id: i64,
+        lines: &[Line],
+        key: Option<&str>,
+    ) -> Answer<i64> {
         let items: Vec<Value> = lines
             .iter()
             .map(|line| json!({ "sku": line.sku.to_string(), "count": line.count }))
             .collect();
         let body = json!({ "userId": user_id.to_string(), "items": items });
-        let mut request = self.http.post(format!("{}/order/create", self.base)).json(&body);
+        let mut request = self
+            .http
+            .post(format!("{}/order/create", self.base))
+            .json(&body);
         if let Some(key) = key {
             request = request.header("idempotency-key", key);
         }
@@ -57,17 +65,28 @@ impl GatewayOrders {
 
     async fn order_call(&self, what: &str, order_id: i64) -> Answer<()> {
         let url = format!("{}/order/{what}", self.base);
-        send(self.http.post(url).json(&json!({ "orderId": order_id.to_string() }))).await?;
+        send(
+            self.http
+                .post(url)
+                .json(&json!({ "orderId": order_id.to_string() })),
+        )
+        .await?;
         Ok(())
     }
 
     pub(super) async fn info(&self, order_id: i64) -> Answer<Told> {
         let url = format!("{}/order/info?orderId={order_id}", self.base);
         let told = send(self.http.get(url)).await?;
-        let items = told["items"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let items = told["items"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         let lines = items.iter().map(|item| {
             let count = u32::try_from(int(item, "count")?).map_err(|error| malformed(&error))?;
-            Ok(Line { sku: int(item, "sku")?, count })
+            Ok(Line {
+                sku: int(item, "sku")?,
+                count,
+            })
         });
         Ok(Told {
             status: told["status"].as_str().unwrap_or_default().to_owned(),
@@ -80,10 +99,13 @@ impl GatewayOrders {
         let url = format!("{}/stock/info?sku={sku}", self.base);
         match send(self.http.get(url)).await {
             Ok(told) => {
-                let count = u32::try_from(int(&told, "count")?).map_err(|error| malformed(&error))?;
+                let count =
+                    u32::try_from(int(&told, "count")?).map_err(|error| malformed(&error))?;
                 Ok(Some(count))
             }
-            Err(fault) if fault.code == code_name(StatusCode::NOT_FOUND, Some(NOT_FOUND)) => Ok(None),
+            Err(fault) if fault.code == code_name(StatusCode::NOT_FOUND, Some(NOT_FOUND)) => {
+                Ok(None)
+            }
             Err(fault) => Err(fault),
         }
     }
@@ -97,7 +119,9 @@ async fn send(request: RequestBuilder) -> Answer<Value> {
     if status.is_success() {
         return serde_json::from_slice(&body).map_err(|error| malformed(&error));
     }
-    let code = serde_json::from_slice(&body).ok().map(|problem: Problem| problem.code);
+    let code = serde_json::from_slice(&body)
+        .ok()
+        .map(|problem: Problem| problem.code);
     let kind = match code {
         Some(FAILED_PRECONDITION) => FaultKind::Refused,
         _ => kind_of(status),
@@ -115,6 +139,8 @@ fn code_name(status: StatusCode, code: Option<i64>) -> String {
 /// A member that is an integer, as a number or as a string.
 fn int(value: &Value, name: &str) -> Answer<i64> {
     let member = &value[name];
-    let number = member.as_i64().or_else(|| member.as_str().and_then(|text| text.parse().ok()));
+    let number = member
+        .as_i64()
+        .or_else(|| member.as_str().and_then(|text| text.parse().ok()));
     number.ok_or_else(|| malformed(&format_args!("no integer {name} in {value}")))
 }

@@ -3,4 +3,8 @@
 
 #[cfg(feature = "events")]
 pub mod events;
+#[cfg(all(feature = "cart", feature = "loms"))]
+pub mod in_process;
+#[cfg(feature = "notifier")]
+pub mod lines;
 pub mod memory;

@@ -1,1 +1,6 @@
-//! placeholder
+//! The order system of a web shop: what drives the use cases, and the wiring of its roles.
+//!
+//! `main.rs` is only the process; everything it does is here, so that tests and benchmarks
+//! reach it too.
+
+pub mod engine;

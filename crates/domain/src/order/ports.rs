@@ -120,6 +120,27 @@ pub trait OrderQueries: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Vec<OrderId>, QueryError>> + Send;
 }
 
+impl<Q: OrderQueries> OrderQueries for std::sync::Arc<Q> {
+    fn order(&self, id: OrderId) -> impl Future<Output = Result<Option<Order>, QueryError>> + Send {
+        (**self).order(id)
+    }
+
+    fn history(
+        &self,
+        id: OrderId,
+    ) -> impl Future<Output = Result<Vec<(OrderStatus, Moment)>, QueryError>> + Send {
+        (**self).history(id)
+    }
+
+    fn unpaid(
+        &self,
+        placed_before: Moment,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<OrderId>, QueryError>> + Send {
+        (**self).unpaid(placed_before, limit)
+    }
+}
+
 /// How much waits in the outbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Backlog {
@@ -143,6 +164,20 @@ pub trait Outbox: Send + Sync + 'static {
 
     /// What waits.
     fn backlog(&self) -> impl Future<Output = Result<Backlog, QueryError>> + Send;
+}
+
+impl<O: Outbox> Outbox for std::sync::Arc<O> {
+    fn unsent(&self, limit: usize) -> impl Future<Output = Result<Vec<OrderEvent>, QueryError>> + Send {
+        (**self).unsent(limit)
+    }
+
+    fn mark_sent(&self, sent: Vec<EventId>) -> impl Future<Output = Result<(), QueryError>> + Send {
+        (**self).mark_sent(sent)
+    }
+
+    fn backlog(&self) -> impl Future<Output = Result<Backlog, QueryError>> + Send {
+        (**self).backlog()
+    }
 }
 
 /// Why not all events were published.

@@ -17,3 +17,17 @@ pub trait StockQueries: Send + Sync + 'static {
     fn movements(&self, sku: Sku, limit: usize)
     -> impl Future<Output = Result<Vec<Movement>, QueryError>> + Send;
 }
+
+impl<Q: StockQueries> StockQueries for std::sync::Arc<Q> {
+    fn stock(&self, sku: Sku) -> impl Future<Output = Result<Option<Stock>, QueryError>> + Send {
+        (**self).stock(sku)
+    }
+
+    fn movements(
+        &self,
+        sku: Sku,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<Movement>, QueryError>> + Send {
+        (**self).movements(sku, limit)
+    }
+}

@@ -1,0 +1,13 @@
+//! What drives the use cases by itself: policy over ports, without I/O of its own.
+
+#[cfg(feature = "loms")]
+pub mod batcher;
+#[cfg(feature = "notifier")]
+pub mod consumer;
+#[cfg(feature = "loms")]
+pub mod expiry;
+pub mod pause;
+#[cfg(feature = "loms")]
+pub mod relay;
+#[cfg(feature = "cart")]
+pub mod resolver;

@@ -1,0 +1,53 @@
+//! Cancels orders that were not paid in time, round after round.
+
+use std::time::Duration;
+
+use domain::clock::{Clock, Moment};
+use domain::order::expire::Expire;
+use domain::order::ports::{OrderBook, OrderQueries};
+use slog::{Logger, info, warn};
+use tokio_util::sync::CancellationToken;
+
+use super::relay::chain;
+
+/// When orders expire.
+#[derive(Debug, Clone, Copy)]
+pub struct ExpiryLimits {
+    /// How long an order may await payment.
+    pub payment_window: Duration,
+    /// The pause between rounds that found little.
+    pub interval: Duration,
+    /// Most orders a round.
+    pub batch_max: usize,
+}
+
+/// Expires orders until it is stopped.
+pub async fn run<B: OrderBook, Q: OrderQueries, C: Clock>(
+    book: B,
+    orders: Q,
+    clock: C,
+    limits: ExpiryLimits,
+    log: Logger,
+    stop: CancellationToken,
+) {
+    let expire = Expire { book: &book, orders: &orders, batch_max: limits.batch_max };
+    loop {
+        let due = clock.now().unix_millis() - i64::try_from(limits.payment_window.as_millis()).unwrap_or(i64::MAX);
+        let full = match expire.run(Moment::from_unix_millis(due)).await {
+            Ok(round) => {
+                if round.cancelled > 0 {
+                    info!(log, "unpaid orders cancelled"; "orders" => round.cancelled);
+                }
+                round.found == limits.batch_max
+            }
+            Err(error) => {
+                warn!(log, "unpaid orders stay for now"; "error" => chain(&error));
+                false
+            }
+        };
+        let pause = if full { Duration::ZERO } else { limits.interval };
+        if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
+            return;
+        }
+    }
+}

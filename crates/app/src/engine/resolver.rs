@@ -1,0 +1,58 @@
+//! Resolves checkouts whose outcome is unknown in the background, well before LOMS forgets
+//! their keys, so that a shopper who never comes back loses nothing.
+
+use std::time::Duration;
+
+use domain::cart::checkout::{Checkout, CheckoutError};
+use domain::cart::ports::{Carts, Keys, Loms, Spawner};
+use futures::StreamExt;
+use slog::{Logger, info, warn};
+use tokio_util::sync::CancellationToken;
+
+use super::relay::chain;
+
+/// How often, and how many.
+#[derive(Debug, Clone, Copy)]
+pub struct ResolverLimits {
+    /// The pause between rounds.
+    pub interval: Duration,
+    /// Most checkouts a round.
+    pub batch_max: usize,
+    /// How many are resolved at the same time.
+    pub concurrency: usize,
+}
+
+/// Resolves checkouts until it is stopped.
+pub async fn run<C: Carts, L: Loms, K: Keys, S: Spawner>(
+    carts: impl AsRef<C>,
+    checkout: Checkout<C, L, K, S>,
+    limits: ResolverLimits,
+    log: Logger,
+    stop: CancellationToken,
+) {
+    while stop.run_until_cancelled(tokio::time::sleep(limits.interval)).await.is_some() {
+        let users = match carts.as_ref().unresolved(limits.batch_max).await {
+            Ok(users) => users,
+            Err(error) => {
+                warn!(log, "unresolved checkouts cannot be read"; "error" => chain(&error));
+                continue;
+            }
+        };
+        let mut answers = futures::stream::iter(users).map(|user| checkout.resolve(user)).buffer_unordered(limits.concurrency);
+        let (mut resolved, mut unresolved, mut last) = (0, 0, None);
+        while let Some(answer) = answers.next().await {
+            match answer {
+                Ok(_) | Err(CheckoutError::Refused(_) | CheckoutError::Empty) => resolved += 1,
+                Err(error) => {
+                    unresolved += 1;
+                    last = Some(error);
+                }
+            }
+        }
+        if let Some(error) = last {
+            warn!(log, "checkouts stay unresolved"; "checkouts" => unresolved, "error" => chain(&error));
+        } else if resolved > 0 {
+            info!(log, "checkouts resolved"; "checkouts" => resolved);
+        }
+    }
+}

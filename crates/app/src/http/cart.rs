@@ -1,0 +1,244 @@
+//! The HTTP interface of the cart: routes, DTOs, and nothing that decides. Source: the
+//! contract, "Cart".
+
+use std::time::Duration;
+
+use actix_web::http::header::HeaderMap;
+use actix_web::{HttpRequest, HttpResponse, web};
+use domain::cart::add_item::AddItem;
+use domain::cart::clear::Clear;
+use domain::cart::model::Added;
+use domain::cart::remove_item::RemoveItem;
+use domain::cart::view::{CartView, View};
+use domain::types::{IdempotencyKey, Quantity, Sku, UserId};
+use serde::{Deserialize, Serialize};
+use utoipa::{OpenApi, ToSchema};
+
+use super::problem::{Problem, method_not_allowed};
+use crate::roles::cart::CartShop;
+
+/// How many units to add.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct AddItemBody {
+    /// Units, at least one.
+    #[schema(minimum = 1, maximum = 4_294_967_295_u32, format = "uint32", example = 2)]
+    count: u32,
+}
+
+/// Nothing more to say.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Empty {}
+
+/// A line of a cart.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CartItem {
+    /// The product.
+    sku: i64,
+    /// Its name.
+    name: String,
+    /// Its units in the cart.
+    #[schema(minimum = 1, maximum = 4_294_967_295_u32, format = "uint32")]
+    count: u32,
+    /// Its price a unit.
+    #[schema(minimum = 0, maximum = 4_294_967_295_u32, format = "uint32")]
+    price: u32,
+}
+
+/// A cart.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CartBody {
+    /// Its lines, by ascending sku.
+    items: Vec<CartItem>,
+    /// The sum of price × count.
+    #[schema(minimum = 0, format = "uint64")]
+    total_price: u64,
+}
+
+/// A placed order.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CheckoutBody {
+    /// Its number.
+    #[schema(minimum = 1, example = 1)]
+    order_id: i64,
+}
+
+/// The OpenAPI document of the cart.
+#[derive(Debug, OpenApi)]
+#[openapi(
+    info(title = "Cart", description = "Shopping carts and checkout.", license(name = "MIT")),
+    servers((url = "/", description = "this server")),
+    paths(add_item, remove_item, clear, view, checkout),
+    components(schemas(Problem))
+)]
+pub struct CartApi;
+
+/// Mounts the routes. A method that a path does not know is 405 and says which it knows.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(
+            web::resource("/user/{user_id}/cart/{sku}")
+                .route(web::post().to(add_item))
+                .route(web::delete().to(remove_item))
+                .default_service(web::to(|| method_not_allowed("POST, DELETE"))),
+        )
+        .service(
+            web::resource("/user/{user_id}/cart")
+                .route(web::get().to(view))
+                .route(web::delete().to(clear))
+                .default_service(web::to(|| method_not_allowed("GET, DELETE"))),
+        )
+        .service(
+            web::resource("/checkout/{user_id}")
+                .route(web::post().to(checkout))
+                .default_service(web::to(|| method_not_allowed("POST"))),
+        );
+}
+
+/// Adds units of a product to a cart.
+#[utoipa::path(
+    post, path = "/user/{user_id}/cart/{sku}", tag = "cart",
+    params(
+        ("user_id" = i64, Path, description = "who shops", minimum = 1, example = 1),
+        ("sku" = i64, Path, description = "what", minimum = 1, example = 1001)
+    ),
+    request_body = AddItemBody,
+    responses(
+        (status = 201, description = "the sku was not in the cart", body = Empty),
+        (status = 200, description = "the sku was in the cart; the counts were added", body = Empty),
+        (status = 400, description = "bad id, count or JSON; count over uint32; over 500 lines", body = Problem, content_type = "application/problem+json"),
+        (status = 412, description = "unknown sku, or not enough stock", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "body over 16 KiB", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "not application/json", body = Problem, content_type = "application/problem+json"),
+        (status = 500, description = "our bug", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "nothing was done, repeat freely", body = Problem, content_type = "application/problem+json")
+    )
+)]
+async fn add_item(
+    shop: web::Data<CartShop>,
+    path: web::Path<(i64, i64)>,
+    body: web::Json<AddItemBody>,
+) -> Result<HttpResponse, Problem> {
+    let (user, sku) = path.into_inner();
+    let (user, sku) = (UserId::try_from(user)?, Sku::try_from(sku)?);
+    let quantity = Quantity::try_from(body.count)?;
+    let add = AddItem { carts: &*shop.carts, products: &*shop.products, loms: &*shop.loms };
+    match in_time(shop.request_timeout, add.run(user, sku, quantity)).await?.map_err(Problem::of)? {
+        Added::New => Ok(HttpResponse::Created().json(Empty {})),
+        Added::Increased => Ok(HttpResponse::Ok().json(Empty {})),
+    }
+}
+
+/// Takes a product out of a cart.
+#[utoipa::path(
+    delete, path = "/user/{user_id}/cart/{sku}", tag = "cart",
+    params(
+        ("user_id" = i64, Path, description = "who shops", minimum = 1, example = 1),
+        ("sku" = i64, Path, description = "what", minimum = 1, example = 1001)
+    ),
+    responses(
+        (status = 204, description = "it is not in the cart, whether or not it was"),
+        (status = 400, description = "bad id", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "nothing was done, repeat freely", body = Problem, content_type = "application/problem+json")
+    )
+)]
+async fn remove_item(shop: web::Data<CartShop>, path: web::Path<(i64, i64)>) -> Result<HttpResponse, Problem> {
+    let (user, sku) = path.into_inner();
+    let (user, sku) = (UserId::try_from(user)?, Sku::try_from(sku)?);
+    RemoveItem { carts: &*shop.carts }.run(user, sku).await.map_err(Problem::of)?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Empties a cart.
+#[utoipa::path(
+    delete, path = "/user/{user_id}/cart", tag = "cart",
+    params(("user_id" = i64, Path, description = "who shops", minimum = 1, example = 1)),
+    responses(
+        (status = 204, description = "it is empty, whether or not it was"),
+        (status = 400, description = "bad id", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "nothing was done, repeat freely", body = Problem, content_type = "application/problem+json")
+    )
+)]
+async fn clear(shop: web::Data<CartShop>, path: web::Path<i64>) -> Result<HttpResponse, Problem> {
+    let user = UserId::try_from(path.into_inner())?;
+    Clear { carts: &*shop.carts }.run(user).await.map_err(Problem::of)?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Shows a cart.
+#[utoipa::path(
+    get, path = "/user/{user_id}/cart", tag = "cart",
+    params(("user_id" = i64, Path, description = "who shops", minimum = 1, example = 1)),
+    responses(
+        (status = 200, description = "what is in it, by ascending sku", body = CartBody),
+        (status = 400, description = "bad id", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "the cart is empty", body = Problem, content_type = "application/problem+json"),
+        (status = 412, description = "a product is no longer in the catalogue, or the total is over uint64", body = Problem, content_type = "application/problem+json"),
+        (status = 500, description = "our bug", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "repeat freely", body = Problem, content_type = "application/problem+json")
+    )
+)]
+async fn view(shop: web::Data<CartShop>, path: web::Path<i64>) -> Result<HttpResponse, Problem> {
+    let user = UserId::try_from(path.into_inner())?;
+    let view = View { carts: &*shop.carts, products: &*shop.products, concurrency: shop.products_concurrency };
+    let cart = in_time(shop.request_timeout, view.run(user)).await?.map_err(Problem::of)?;
+    Ok(HttpResponse::Ok().json(CartBody::from(cart)))
+}
+
+/// Orders what is in a cart.
+#[utoipa::path(
+    post, path = "/checkout/{user_id}", tag = "cart",
+    params(
+        ("user_id" = i64, Path, description = "who shops", minimum = 1, example = 1),
+        ("Idempotency-Key" = Option<String>, Header, description = "a repeat with the same key answers the same order", min_length = 1, max_length = 64, pattern = "^[!-~]{1,64}$")
+    ),
+    responses(
+        (status = 200, description = "the order; its counts have left the cart", body = CheckoutBody),
+        (status = 400, description = "bad id or Idempotency-Key", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "the cart is empty", body = Problem, content_type = "application/problem+json"),
+        (status = 412, description = "not enough stock; the cart is unchanged", body = Problem, content_type = "application/problem+json"),
+        (status = 500, description = "our bug", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "nothing was done, repeat freely", body = Problem, content_type = "application/problem+json"),
+        (status = 504, description = "outcome unknown: repeat to learn it", body = Problem, content_type = "application/problem+json")
+    )
+)]
+async fn checkout(
+    shop: web::Data<CartShop>,
+    path: web::Path<i64>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let user = UserId::try_from(path.into_inner())?;
+    let key = idempotency_key(request.headers())?;
+    // The checkout itself goes on; only this caller stops waiting.
+    let waited = tokio::time::timeout(shop.request_timeout, shop.checkout.run(user, key)).await;
+    let order = waited.map_err(|_| Problem::outcome_unknown())?.map_err(Problem::of)?;
+    Ok(HttpResponse::Ok().json(CheckoutBody { order_id: order.get() }))
+}
+
+/// The caller's own key, if it has one.
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Problem> {
+    let mut values = headers.get_all("idempotency-key");
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(Problem::bad_request("send one Idempotency-Key, not several"));
+    }
+    let text = value.to_str().unwrap_or_default();
+    IdempotencyKey::new(text).map(Some).map_err(|error| Problem::bad_request(error.to_string()))
+}
+
+/// Bounds a request that does nothing before its last step.
+async fn in_time<T>(timeout: Duration, work: impl Future<Output = T>) -> Result<T, Problem> {
+    let waited = tokio::time::timeout(timeout, work).await;
+    waited.map_err(|_| Problem::unavailable("the shop did not answer in time; nothing was done, try again later"))
+}
+
+impl From<CartView> for CartBody {
+    fn from(view: CartView) -> Self {
+        let items = view.lines.into_iter().map(|line| CartItem {
+            sku: line.product.sku.get(),
+            name: line.product.name.as_ref().to_owned(),
+            count: line.quantity.get(),
+            price: line.product.price.0,
+        });
+        Self { items: items.collect(), total_price: view.total.get() }
+    }
+}
