@@ -4,6 +4,7 @@ mod args;
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Parser;
 use rand::rngs::StdRng;
@@ -17,7 +18,7 @@ use crate::error::{EXIT_FOUND, EXIT_INCOMPLETE, EXIT_OK, LoadError};
 use crate::pace::Pace;
 use crate::runner::Finished;
 use crate::workloads::Job;
-use crate::{bare, compare, dataset, micro, replay, report, runner, story, workloads};
+use crate::{bare, compare, dataset, micro, replay, report, runner, startup, story, workloads};
 use args::{Cli, Command, Common, CompareArgs, HotArgs, MicroArgs, ReplayArgs, SpreadArgs};
 
 /// Runs the program. Exit codes: 0 fine, 1 the audit or the story found something wrong, 2 wrong usage
@@ -78,6 +79,14 @@ async fn dispatch(command: Command) -> Result<u8, LoadError> {
         }
         Command::BareHttp(args) => bare::http(args.addr).await.map(|()| EXIT_OK),
         Command::BareGrpc(args) => bare::grpc(args.addr).await.map(|()| EXIT_OK),
+        Command::Ready(args) => {
+            startup::ready(&args.urls, Duration::from_secs_f64(args.seconds)).await?;
+            Ok(EXIT_OK)
+        }
+        Command::StartUp(args) => {
+            startup::measure(&args.url, &args.command, args.rounds).await?;
+            Ok(EXIT_OK)
+        }
         Command::FreePorts { count } => free_ports(count).map(|()| EXIT_OK),
     }
 }

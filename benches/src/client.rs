@@ -13,6 +13,7 @@ use std::time::Duration;
 pub(crate) use cart::CartClient;
 pub(crate) use gateway::GatewayOrders;
 pub(crate) use grpc::GrpcOrders;
+pub(crate) use http::client as http_client;
 pub(crate) use products::{Product, ProductsClient};
 
 use crate::dataset::Line;

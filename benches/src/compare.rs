@@ -158,7 +158,8 @@ fn spread(values: &[f64]) -> Value {
     json!({ "median": median(values), "min": least, "max": most })
 }
 
-fn median(values: &[f64]) -> f64 {
+/// The middle value, or the middle of the two.
+pub(crate) fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     match sorted.len() {

@@ -20,6 +20,7 @@ mod pace;
 mod replay;
 mod report;
 mod runner;
+mod startup;
 mod stats;
 mod story;
 mod story_log;

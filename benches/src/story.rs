@@ -279,11 +279,10 @@ impl Story<'_> {
             NOTIFIER_PATIENCE,
         )
         .await?;
-        for event in seen
-            .iter()
-            .filter(|event| Some(event.order_id) == self.book.placed.first().map(|o| o.order_id))
-        {
-            say(&format!("   {}", event.line))?;
+        let first = self.book.placed.first().map(|order| order.order_id);
+        for event in seen.iter().filter(|event| Some(event.order_id) == first) {
+            let (order, moment) = (event.order_id, &event.moment);
+            say(&format!("   {moment} order {order} {}", event.status))?;
         }
         say("   …")?;
         for (status, count) in expected {

@@ -43,6 +43,10 @@ pub(super) enum Command {
     BareHttp(BareArgs),
     /// A bare tonic server with the messages of LOMS, to compare with.
     BareGrpc(BareArgs),
+    /// Waits until every URL answers 200.
+    Ready(ReadyArgs),
+    /// Starts a command again and again and prints the time to the first 200 of a URL.
+    StartUp(StartUpArgs),
     /// Prints ports that are free at the moment.
     FreePorts {
         /// How many.
@@ -250,6 +254,29 @@ pub(super) struct BareArgs {
     /// Where to listen.
     #[arg(long)]
     pub(super) addr: SocketAddr,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReadyArgs {
+    /// What must answer 200.
+    #[arg(required = true)]
+    pub(super) urls: Vec<String>,
+    /// Gives up after so long.
+    #[arg(long, default_value_t = 30.0, value_parser = positive)]
+    pub(super) seconds: f64,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StartUpArgs {
+    /// What is asked until it answers 200.
+    #[arg(long)]
+    pub(super) url: String,
+    /// Starts.
+    #[arg(long, default_value_t = 21)]
+    pub(super) rounds: usize,
+    /// The command with its arguments, after `--`.
+    #[arg(last = true, required = true)]
+    pub(super) command: Vec<String>,
 }
 
 impl TargetArgs {

@@ -4,3 +4,4 @@
 //! reach it too.
 
 pub mod engine;
+pub mod random;

@@ -1,0 +1,89 @@
+//! Settings of LOMS, of its relay, and of the notifier.
+
+use std::time::Duration;
+
+use super::describe::settings;
+use super::values::Listen;
+
+settings! {
+    /// Orders and stocks.
+    LomsSettings {
+        /// Calls that are decided in one transaction.
+        batch_max: usize = 64, "1 to 4096", (range(min = 1, max = 4_096));
+        /// Calls that may wait for a batch; one more is answered UNAVAILABLE at once.
+        queue_max: usize = 4_096, "1 to 1000000", (range(min = 1, max = 1_000_000));
+        /// Events in memory that are not sent yet; beyond it orders are answered UNAVAILABLE.
+        outbox_max: usize = 1_000_000, "2 to 100000000", (range(min = 2, max = 100_000_000));
+        /// Orders in memory; one more is answered UNAVAILABLE.
+        orders_max: usize = 20_000_000, "1 to 1000000000", (range(min = 1, max = 1_000_000_000));
+        /// A JSON file of stock instead of the built-in one.
+        stock_file: String = String::new(), "empty, or a file that can be read", (skip);
+        /// How long an idempotency key and its answer are kept.
+        idempotency_ttl_hours: u64 = 24, "24 to 720", (range(min = 24, max = 720)) => idempotency_ttl from_hours;
+        /// Open gRPC connections; more wait to be accepted.
+        max_connections: usize = 10_000, "1 to 1000000", (range(min = 1, max = 1_000_000));
+    }
+    groups {
+        /// Where gRPC listens.
+        grpc: Listen = Listen::on(8083);
+        /// Where its gateway listens.
+        http: Listen = Listen::on(8084);
+    }
+}
+
+settings! {
+    /// The life of an order.
+    OrderSettings {
+        /// How long an order may await payment before it is cancelled.
+        payment_window_seconds: u64 = 0, "0 to 31536000 (0: for ever)", (range(max = 31_536_000));
+        /// Pause between looks for orders that were not paid in time.
+        expiry_interval_ms: u64 = 1_000, "10 to 600000", (range(min = 10, max = 600_000)) => expiry_interval from_millis;
+        /// Orders that are cancelled in one look.
+        expiry_batch_max: usize = 500, "1 to 100000", (range(min = 1, max = 100_000));
+    }
+    groups {}
+}
+
+impl OrderSettings {
+    /// How long an order may await payment; `None` for ever.
+    #[must_use]
+    pub const fn payment_window(&self) -> Option<Duration> {
+        match self.payment_window_seconds {
+            0 => None,
+            some => Some(Duration::from_secs(some)),
+        }
+    }
+}
+
+settings! {
+    /// What carries events from the outbox.
+    RelaySettings {
+        /// How often the outbox is looked at when nobody calls.
+        poll_interval_ms: u64 = 100, "1 to 60000", (range(min = 1, max = 60_000)) => poll_interval from_millis;
+        /// Events of a round.
+        batch_max: usize = 512, "1 to 100000", (range(min = 1, max = 100_000));
+        /// Pause after the first failure; it doubles.
+        retry_pause_ms: u64 = 50, "1 to 60000", (range(min = 1, max = 60_000)) => retry_pause from_millis;
+        /// The longest pause after failures.
+        retry_pause_max_ms: u64 = 1_000, "1 to 600000", (range(min = 1, max = 600_000)) => retry_pause_max from_millis;
+    }
+    groups {}
+}
+
+settings! {
+    /// What passes events on.
+    NotifierSettings {
+        /// Event ids that are remembered, to tell repeats.
+        dedupe_window: usize = 100_000, "1 to 10000000", (range(min = 1, max = 10_000_000));
+        /// Events that are taken at once.
+        batch_max: usize = 256, "1 to 100000", (range(min = 1, max = 100_000));
+        /// Pause after the first failure; it doubles.
+        retry_pause_ms: u64 = 50, "1 to 60000", (range(min = 1, max = 60_000)) => retry_pause from_millis;
+        /// The longest pause after failures.
+        retry_pause_max_ms: u64 = 1_000, "1 to 600000", (range(min = 1, max = 600_000)) => retry_pause_max from_millis;
+    }
+    groups {
+        /// Where operations ask.
+        http: Listen = Listen::on(8085);
+    }
+}
