@@ -58,13 +58,21 @@ pub(crate) async fn measure(url: &str, command: &[String], rounds: usize) -> Res
 }
 
 async fn answers(http: &Client, url: &str) -> bool {
-    http.get(url).send().await.is_ok_and(|answer| answer.status() == StatusCode::OK)
+    http.get(url)
+        .send()
+        .await
+        .is_ok_and(|answer| answer.status() == StatusCode::OK)
 }
 
 fn spawn(command: &[String]) -> Result<Child, LoadError> {
-    let (program, args) = command.split_first().ok_or_else(|| LoadError::Usage("no command".to_owned()))?;
+    let (program, args) = command
+        .split_first()
+        .ok_or_else(|| LoadError::Usage("no command".to_owned()))?;
     let mut command = Command::new(program);
-    command.args(args).stdin(Stdio::null()).stdout(Stdio::null());
+    command
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
     command.spawn().map_err(|source| LoadError::File {
         path: program.into(),
         source,
@@ -75,7 +83,9 @@ async fn first_answer(http: &Client, url: &str, child: &mut Child) -> Result<(),
     let until = clock::now() + START_MAX;
     while !answers(http, url).await {
         if let Ok(Some(status)) = child.try_wait() {
-            return Err(LoadError::Target(format!("the command ended by itself: {status}")));
+            return Err(LoadError::Target(format!(
+                "the command ended by itself: {status}"
+            )));
         }
         if clock::now() >= until {
             return Err(LoadError::Target(format!("{url} did not answer in time")));

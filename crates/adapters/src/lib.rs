@@ -3,6 +3,8 @@
 
 #[cfg(feature = "events")]
 pub mod events;
+#[cfg(feature = "grpc")]
+pub mod grpc;
 #[cfg(all(feature = "cart", feature = "loms"))]
 pub mod in_process;
 #[cfg(feature = "notifier")]

@@ -3,5 +3,11 @@
 //! `main.rs` is only the process; everything it does is here, so that tests and benchmarks
 //! reach it too.
 
+pub mod cli;
+pub mod clock;
+pub mod config;
 pub mod engine;
+pub mod healthcheck;
+pub mod lifecycle;
 pub mod random;
+pub mod telemetry;

@@ -78,7 +78,6 @@ fn message(panic: &(dyn Any + Send)) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
     use std::future::pending;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -92,9 +91,9 @@ mod tests {
 
     /// Gives way once, so that members interleave.
     async fn give_way() {
-        let given = Cell::new(false);
-        std::future::poll_fn(|cx| {
-            if given.replace(true) {
+        let mut given = false;
+        std::future::poll_fn(move |cx| {
+            if std::mem::replace(&mut given, true) {
                 return std::task::Poll::Ready(());
             }
             cx.waker().wake_by_ref();

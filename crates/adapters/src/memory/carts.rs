@@ -4,13 +4,12 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use domain::cart::model::{Added, Age, Cart};
 use domain::cart::ports::{AddError, Carts, CartsError, Ended, Freeze};
 use domain::types::{IdempotencyKey, OrderId, Quantity, Sku, UserId};
 
-use super::sync::{Mutex, MutexGuard};
+use super::sync::{AtomicUsize, Mutex, MutexGuard, Ordering};
 
 /// The bounds of the store.
 #[derive(Debug, Clone, Copy)]
@@ -147,19 +146,20 @@ impl Carts for MemoryCarts {
         ended: Ended,
         caller_keys: Vec<IdempotencyKey>,
     ) -> Result<(), CartsError> {
-        let order = match ended {
-            Ended::Placed(order) => Some(order),
-            Ended::Dropped => None,
-        };
         let mut shard = self.shard(user);
-        if let Some(order) = order {
-            for key in caller_keys {
-                shard.remember((user, key), order, self.limits.answers_max.div_ceil(SHARDS));
+        match ended {
+            Ended::Unknown => self.change(&mut shard, user, |cart| cart.wait(&key, caller_keys)),
+            Ended::Dropped => self.change(&mut shard, user, |cart| {
+                cart.end(&key, None);
+            }),
+            Ended::Placed(order) => {
+                let mut waited = None;
+                self.change(&mut shard, user, |cart| waited = cart.end(&key, Some(order)));
+                for caller in waited.into_iter().flatten().chain(caller_keys) {
+                    shard.remember((user, caller), order, self.limits.answers_max.div_ceil(SHARDS));
+                }
             }
         }
-        self.change(&mut shard, user, |cart| {
-            cart.end(&key, order);
-        });
         Ok(())
     }
 

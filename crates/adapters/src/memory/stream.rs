@@ -112,8 +112,10 @@ impl MemorySource {
         let state = self.shared.partitions.lock();
         let mut taken = Vec::new();
         for (number, (partition, next)) in state.0.iter().zip(&mut self.next).enumerate() {
+            // Another consumer may have committed what this one has not seen.
+            *next = (*next).max(partition.first);
             let share = max.div_ceil(PARTITIONS as usize).min(max - taken.len());
-            for message in partition.messages.iter().skip(next.saturating_sub(partition.first)).take(share) {
+            for message in partition.messages.iter().skip(*next - partition.first).take(share) {
                 let offset = i64::try_from(*next).unwrap_or(i64::MAX);
                 let position = Position { partition: i32::try_from(number).unwrap_or(0), offset };
                 let Message { key, value, .. } = message.clone();

@@ -1,9 +1,10 @@
-//! The locks of the memory stores under the model checker: shuttle's, with the calls of
+//! The locks and counters of the memory stores under the model checker: shuttle's, with the calls of
 //! `parking_lot`, which knows no poisoning.
 
 use std::sync::PoisonError;
 
 pub use shuttle::sync::MutexGuard;
+pub use shuttle::sync::atomic::{AtomicUsize, Ordering};
 use shuttle::sync::{RwLockReadGuard, RwLockWriteGuard};
 
 /// A mutual exclusion lock.

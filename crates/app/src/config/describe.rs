@@ -71,7 +71,7 @@ macro_rules! settings {
 
         impl $group {
             $($(
-                $(#[doc = $doc])+
+                #[doc = concat!("`", stringify!($field), "` as a duration.")]
                 #[must_use]
                 pub const fn $accessor(&self) -> std::time::Duration {
                     std::time::Duration::$from(self.$field)

@@ -77,6 +77,21 @@ struct Flight {
     caller_keys: Arc<Mutex<Vec<IdempotencyKey>>>,
 }
 
+impl Flight {
+    /// Notes that the caller of this key is to get the answer.
+    fn wait(&self, key: IdempotencyKey) -> Result<(), CheckoutError> {
+        let mut keys = lock(&self.caller_keys);
+        if keys.contains(&key) {
+            return Ok(());
+        }
+        if keys.len() >= KEYED_WAITERS_MAX {
+            return Err(CheckoutError::Unavailable(None));
+        }
+        keys.push(key);
+        Ok(())
+    }
+}
+
 /// Checks carts out. Cheap to clone; the clones share what is in flight.
 pub struct Checkout<C, L, K, S> {
     shared: Arc<Parts<C, L, K, S>>,
@@ -124,6 +139,12 @@ impl<C: Carts, L: Loms, K: Keys, S: Spawner> Checkout<C, L, K, S> {
     /// [`CheckoutError`]; `Unknown` is resolved by the next call, or in the background.
     pub async fn run(&self, user: UserId, caller_key: Option<IdempotencyKey>) -> Result<OrderId, CheckoutError> {
         loop {
+            // Before it joins: a flight that is on its way is for another order.
+            if let Some(key) = &caller_key
+                && let Freeze::Answered(order) = self.shared.carts.freeze(user, Some(key.clone()), None).await?
+            {
+                return Ok(order);
+            }
             let flight = self.join(user, caller_key.clone(), Purpose::Order)?;
             let answer = flight.answer.await;
             // A background flight that found nothing to resolve says nothing about our cart.
@@ -146,11 +167,7 @@ impl<C: Carts, L: Loms, K: Keys, S: Spawner> Checkout<C, L, K, S> {
         let mut flights = lock(&self.shared.flights);
         if let Some(flight) = flights.get(&user) {
             if let Some(key) = key {
-                let mut keys = lock(&flight.caller_keys);
-                if keys.len() >= KEYED_WAITERS_MAX {
-                    return Err(CheckoutError::Unavailable(None));
-                }
-                keys.push(key);
+                flight.wait(key)?;
             }
             return Ok(flight.clone());
         }
@@ -173,14 +190,14 @@ async fn fly<C: Carts, L: Loms, K: Keys, S: Spawner>(
     caller_key: Option<IdempotencyKey>,
     purpose: Purpose,
 ) -> Result<OrderId, CheckoutError> {
-    let landed = AssertUnwindSafe(parts.order(user, caller_key, purpose)).catch_unwind().await;
-    // Off the board before the cart is told: who comes now starts over and finds, under the
-    // same key, the same answer.
-    let caller_keys = parts.land(user);
-    let (frozen, answer) = landed.unwrap_or((None, Err(CheckoutError::Panicked)));
-    if let (Some(key), Some(ended)) = (frozen, ended(&answer)) {
-        // Should this fail the checkout stays frozen, and the next one ends it.
-        let _ = parts.carts.end(user, key, ended, caller_keys).await;
+    let flown = AssertUnwindSafe(parts.order(user, caller_key, purpose)).catch_unwind().await;
+    let (frozen, answer) = flown.unwrap_or((None, Err(CheckoutError::Panicked)));
+    let told = match (frozen, ended(&answer)) {
+        (Some(key), Some(ended)) => AssertUnwindSafe(parts.tell(user, key, ended)).catch_unwind().await.is_ok(),
+        (None, _) | (_, None) => false,
+    };
+    if !told {
+        parts.land(user, usize::MAX);
     }
     answer
 }
@@ -192,9 +209,8 @@ fn ended(answer: &Result<OrderId, CheckoutError>) -> Option<Ended> {
         Err(CheckoutError::Refused(_) | CheckoutError::Unavailable(_) | CheckoutError::Rejected(_)) => {
             Some(Ended::Dropped)
         }
-        Err(
-            CheckoutError::Empty | CheckoutError::Carts(_) | CheckoutError::Unknown(_) | CheckoutError::Panicked,
-        ) => None,
+        Err(CheckoutError::Unknown(_)) => Some(Ended::Unknown),
+        Err(CheckoutError::Empty | CheckoutError::Carts(_) | CheckoutError::Panicked) => None,
     }
 }
 
@@ -228,9 +244,32 @@ impl<C: Carts, L: Loms, K: Keys, S> Parts<C, L, K, S> {
         (Some(key), answer)
     }
 
-    fn land(&self, user: UserId) -> Vec<IdempotencyKey> {
-        let landed = lock(&self.flights).remove(&user);
-        landed.map(|flight| std::mem::take(&mut *lock(&flight.caller_keys))).unwrap_or_default()
+    /// Tells the cart how it ended, and only then lands: a checkout that began in between would
+    /// send again what this one is about to drop. Again for those who came while it was told.
+    async fn tell(&self, user: UserId, key: IdempotencyKey, ended: Ended) {
+        loop {
+            let callers = self.callers(user);
+            let known = callers.len();
+            // Should this fail the checkout stays frozen, and the next one ends it.
+            let _ = self.carts.end(user, key.clone(), ended, callers).await;
+            if self.land(user, known) {
+                return;
+            }
+        }
+    }
+
+    fn callers(&self, user: UserId) -> Vec<IdempotencyKey> {
+        lock(&self.flights).get(&user).map(|flight| lock(&flight.caller_keys).clone()).unwrap_or_default()
+    }
+
+    /// Takes the flight off the board, unless more callers than `known` wait for it by now.
+    fn land(&self, user: UserId, known: usize) -> bool {
+        let mut flights = lock(&self.flights);
+        let more = flights.get(&user).is_some_and(|flight| lock(&flight.caller_keys).len() > known);
+        if !more {
+            flights.remove(&user);
+        }
+        !more
     }
 }
 

@@ -44,12 +44,22 @@ pub struct FrozenCheckout {
     pub lines: Lines,
 }
 
+/// Most callers' keys that wait for the answer of a frozen checkout; more are not remembered.
+const WAITING_CALLERS_MAX: usize = 64;
+
+/// A frozen checkout and who is to get its answer.
+#[derive(Debug, Clone)]
+struct Frozen {
+    checkout: FrozenCheckout,
+    callers: Vec<IdempotencyKey>,
+}
+
 /// The cart of one user.
 #[derive(Debug, Clone, Default)]
 pub struct Cart {
     /// By ascending sku, each once.
     lines: Vec<Line>,
-    frozen: Option<FrozenCheckout>,
+    frozen: Option<Frozen>,
 }
 
 impl Cart {
@@ -106,26 +116,34 @@ impl Cart {
     /// an older one. `None` where there is nothing to check out.
     pub fn freeze(&mut self, fresh: Option<IdempotencyKey>) -> Option<(FrozenCheckout, Age)> {
         if let Some(frozen) = &self.frozen {
-            return Some((frozen.clone(), Age::Unresolved));
+            return Some((frozen.checkout.clone(), Age::Unresolved));
         }
         let lines = Lines::merge(self.lines.iter().copied()).ok()?;
-        let frozen = FrozenCheckout { key: fresh?, lines };
-        self.frozen = Some(frozen.clone());
-        Some((frozen, Age::New))
+        let checkout = FrozenCheckout { key: fresh?, lines };
+        self.frozen = Some(Frozen { checkout: checkout.clone(), callers: Vec::new() });
+        Some((checkout, Age::New))
+    }
+
+    /// Notes under which keys of their own callers wait for the frozen checkout of this key.
+    pub fn wait(&mut self, key: &IdempotencyKey, callers: impl IntoIterator<Item = IdempotencyKey>) {
+        let Some(frozen) = self.frozen.as_mut().filter(|frozen| frozen.checkout.key == *key) else { return };
+        for caller in callers {
+            if frozen.callers.len() < WAITING_CALLERS_MAX && !frozen.callers.contains(&caller) {
+                frozen.callers.push(caller);
+            }
+        }
     }
 
     /// Ends the frozen checkout of this key; `order` is what it made, if anything.
-    /// Whether it was the frozen one.
-    pub fn end(&mut self, key: &IdempotencyKey, order: Option<OrderId>) -> bool {
-        let Some(frozen) = self.frozen.take_if(|frozen| frozen.key == *key) else {
-            return false;
-        };
+    /// The keys of those who wait for it, `None` where another one is frozen.
+    pub fn end(&mut self, key: &IdempotencyKey, order: Option<OrderId>) -> Option<Vec<IdempotencyKey>> {
+        let frozen = self.frozen.take_if(|frozen| frozen.checkout.key == *key)?;
         if order.is_some() {
-            for ordered in frozen.lines.iter() {
+            for ordered in frozen.checkout.lines.iter() {
                 self.take(ordered);
             }
         }
-        true
+        Some(frozen.callers)
     }
 
     fn take(&mut self, ordered: &Line) {
@@ -208,8 +226,8 @@ mod tests {
         cart.add(sku(1), units(2), 99).unwrap(); // stays
         cart.remove(sku(2)); // never below zero
         cart.add(sku(4), units(1), 99).unwrap(); // stays
-        assert!(!cart.end(&key("other"), order()));
-        assert!(cart.end(&key("k"), order()));
+        assert_eq!(cart.end(&key("other"), order()), None);
+        assert_eq!(cart.end(&key("k"), order()), Some(vec![]));
         assert_eq!(content(&cart), [(1, 2), (4, 1)]);
     }
 
@@ -222,7 +240,9 @@ mod tests {
         assert!(!cart.is_idle());
         let (again, age) = cart.freeze(Some(key("second"))).unwrap();
         assert_eq!((again, age), (first, Age::Unresolved));
-        assert!(cart.end(&key("first"), None));
+        cart.wait(&key("other"), [key("not-mine")]);
+        cart.wait(&key("first"), [key("mine"), key("mine")]);
+        assert_eq!(cart.end(&key("first"), None), Some(vec![key("mine")]));
         assert!(cart.is_idle());
         assert_eq!(cart.freeze(Some(key("third"))), None);
     }

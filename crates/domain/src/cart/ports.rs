@@ -46,13 +46,15 @@ pub enum Freeze {
     Empty,
 }
 
-/// How a frozen checkout ended. One whose outcome is unknown has not ended: it stays frozen.
+/// How an attempt at a frozen checkout ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
     /// LOMS made this order: the frozen counts leave the cart.
     Placed(OrderId),
     /// Certainly no order was made: the frozen checkout is dropped, the cart stays.
     Dropped,
+    /// Nobody can tell: it stays frozen, and remembers who waits for its answer.
+    Unknown,
 }
 
 /// The carts of all users. Every method is one atomic step over one user's cart.
@@ -89,8 +91,9 @@ pub trait Carts: Send + Sync + 'static {
         fresh: Option<IdempotencyKey>,
     ) -> impl Future<Output = Result<Freeze, CartsError>> + Send;
 
-    /// Ends the frozen checkout that has this key; the cart is left alone where another one
-    /// is frozen. `Placed` always remembers the order under each of `caller_keys`, boundedly.
+    /// Ends an attempt at the frozen checkout that has this key; the cart is left alone where
+    /// another one is frozen. `Placed` always remembers the order, boundedly, under each of
+    /// `caller_keys` and those of earlier attempts at the same checkout.
     fn end(
         &self,
         user: UserId,

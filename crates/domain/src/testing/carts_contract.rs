@@ -94,6 +94,19 @@ pub async fn a_placed_checkout_takes_its_counts(carts: impl Carts) {
     }
 }
 
+/// Who asked while the outcome was unknown gets the order of whoever resolves it.
+pub async fn an_unknown_outcome_remembers_who_asked(carts: impl Carts) {
+    add(&carts, 1, 1, 2).await;
+    let frozen = new(freeze(&carts, Some("a")).await);
+    carts.end(user(1), frozen.key.clone(), Ended::Unknown, vec![key("mine")]).await.expect("there");
+    assert_eq!(freeze(&carts, None).await, Freeze::Unresolved(frozen.clone()));
+    carts.end(user(1), frozen.key, Ended::Placed(order_id(7)), vec![key("later")]).await.expect("there");
+    for text in ["mine", "later"] {
+        let freeze = carts.freeze(user(1), Some(key(text)), None).await.expect("there");
+        assert_eq!(freeze, Freeze::Answered(order_id(7)), "{text}");
+    }
+}
+
 /// Runs the contract of a store of carts over an implementation, a test a rule.
 #[macro_export]
 macro_rules! carts_contract {
@@ -107,6 +120,7 @@ macro_rules! carts_contract {
                 the_number_of_carts_is_bounded
                 a_frozen_checkout_stays
                 a_placed_checkout_takes_its_counts
+                an_unknown_outcome_remembers_who_asked
             );
         }
     };

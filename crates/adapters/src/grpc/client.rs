@@ -1,0 +1,136 @@
+//! LOMS over gRPC, for a cart that runs apart. Every call has a deadline. Only an answer of the
+//! server itself, or a connection that was never made, proves that nothing was done; whatever
+//! else goes wrong with a creation leaves its outcome unknown.
+
+use std::error::Error;
+use std::time::Duration;
+
+use domain::cart::ports::{Loms, LomsError};
+use domain::error::cause;
+use domain::order::model::Lines;
+use domain::trace::TraceContext;
+use domain::types::{IdempotencyKey, OrderId, Sku, UserId};
+use tonic::metadata::{Ascii, MetadataMap, MetadataValue};
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, ConnectError, Request, Status};
+
+use super::IDEMPOTENCY_KEY;
+use super::proto::loms_client::LomsClient;
+use super::proto::{Item, OrderCreateRequest, StocksInfoRequest};
+
+/// Calls in flight on the connection; more wait, within their deadlines.
+const IN_FLIGHT_MAX: usize = 1024;
+
+/// A URL that is none.
+#[derive(Debug, thiserror::Error)]
+#[error("not a URL of a gRPC server")]
+pub struct BadUrl(#[from] tonic::transport::Error);
+
+/// The client.
+#[derive(Debug, Clone)]
+pub struct GrpcLoms {
+    client: LomsClient<Channel>,
+    timeout: Duration,
+    trace: fn() -> Option<TraceContext>,
+}
+
+/// LOMS answered what it never should.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("LOMS answered an order id that is not positive")]
+struct BadAnswer;
+
+impl GrpcLoms {
+    /// A client of the server at `url`, connected when it is first needed and again whenever the
+    /// connection is lost. `trace` tells the trace of the caller. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// [`BadUrl`].
+    pub fn new(url: &str, timeout: Duration, trace: fn() -> Option<TraceContext>) -> Result<Self, BadUrl> {
+        let endpoint = Endpoint::from_shared(url.to_owned())?
+            .connect_timeout(timeout)
+            .concurrency_limit(IN_FLIGHT_MAX)
+            .tcp_nodelay(true)
+            .http2_keep_alive_interval(Duration::from_secs(10))
+            .keep_alive_timeout(Duration::from_secs(5))
+            .keep_alive_while_idle(true);
+        Ok(Self { client: LomsClient::new(endpoint.connect_lazy()), timeout, trace })
+    }
+
+    fn request<T>(&self, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        request.set_timeout(self.timeout);
+        let trace = (self.trace)().map(|trace| trace.to_string());
+        insert(request.metadata_mut(), "traceparent", trace.as_deref());
+        request
+    }
+
+    /// Bounds a call from outside too: the connection may hang before the call has begun.
+    async fn in_time<T>(&self, call: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
+        let ended = tokio::time::timeout(self.timeout, call).await;
+        ended.unwrap_or_else(|_| Err(Status::deadline_exceeded("no answer in time")))
+    }
+}
+
+fn insert(metadata: &mut MetadataMap, name: &'static str, value: Option<&str>) {
+    if let Some(value) = value.and_then(|value| MetadataValue::<Ascii>::try_from(value).ok()) {
+        metadata.insert(name, value);
+    }
+}
+
+impl Loms for GrpcLoms {
+    async fn free_stock(&self, sku: Sku) -> Result<Option<u32>, LomsError> {
+        let mut client = self.client.clone();
+        let request = self.request(StocksInfoRequest { sku: sku.get() });
+        match self.in_time(client.stocks_info(request)).await {
+            Ok(answer) => Ok(Some(answer.into_inner().count)),
+            Err(status) if status.code() == Code::NotFound => Ok(None),
+            Err(status) => Err(LomsError::Unavailable(cause(status))),
+        }
+    }
+
+    async fn create(&self, user: UserId, lines: Lines, key: IdempotencyKey) -> Result<OrderId, LomsError> {
+        let items = lines.iter().map(|line| Item { sku: line.sku.get(), count: line.quantity.get() }).collect();
+        let mut request = self.request(OrderCreateRequest { user_id: user.get(), items });
+        insert(request.metadata_mut(), IDEMPOTENCY_KEY, Some(key.as_str()));
+        let mut client = self.client.clone();
+        let answer = self.in_time(client.order_create(request)).await.map_err(of_create)?;
+        OrderId::try_from(answer.into_inner().order_id).map_err(|_| LomsError::Unknown(cause(BadAnswer)))
+    }
+}
+
+/// What a status proves about a creation.
+fn of_create(status: Status) -> LomsError {
+    match status.code() {
+        Code::FailedPrecondition => LomsError::Refused(status.message().to_owned()),
+        Code::Unavailable if nothing_was_done(&status) => LomsError::Unavailable(cause(status)),
+        Code::InvalidArgument
+        | Code::AlreadyExists
+        | Code::ResourceExhausted
+        | Code::Unimplemented
+        | Code::PermissionDenied
+        | Code::Unauthenticated => LomsError::Rejected(cause(status)),
+        Code::Ok
+        | Code::Unavailable
+        | Code::Cancelled
+        | Code::Unknown
+        | Code::DeadlineExceeded
+        | Code::NotFound
+        | Code::Aborted
+        | Code::OutOfRange
+        | Code::Internal
+        | Code::DataLoss => LomsError::Unknown(cause(status)),
+    }
+}
+
+/// The server itself said so (a status of the transport has a source), or was never reached.
+fn nothing_was_done(status: &Status) -> bool {
+    let mut source = status.source();
+    let from_the_server = source.is_none();
+    while let Some(error) = source {
+        if error.is::<ConnectError>() {
+            return true;
+        }
+        source = error.source();
+    }
+    from_the_server
+}

@@ -1,0 +1,80 @@
+//! Settings that are good by themselves have to agree with each other and with the machine.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use super::check::Checker;
+use super::problem::Problem;
+use super::role::Role;
+use super::{Listen, Settings};
+
+/// What does not agree.
+pub(super) fn check(settings: &Settings, checker: &Checker) -> Vec<Problem> {
+    let mut found = Vec::new();
+    let mut say = |key: &str, reason: String| found.push(checker.disagrees(key, reason));
+    if settings.role.0.is_none() {
+        let built: Vec<&str> = Role::built().into_iter().map(Role::name).collect();
+        say("role", format!("is not set, and this build has several: {}", built.join(", ")));
+    }
+    for (key, path) in [
+        ("products.catalogue_file", &settings.products.catalogue_file),
+        ("loms.stock_file", &settings.loms.stock_file),
+    ] {
+        if let Err(reason) = readable(path) {
+            say(key, format!("{path:?} {reason}"));
+        }
+    }
+    let misbehave = &settings.products.misbehave;
+    let share = misbehave.share_420 + misbehave.share_429 + misbehave.share_500;
+    if share > 1.0 {
+        say("products.misbehave.share_500", format!("makes the shares of faults {share}, more than 1"));
+    }
+    for (key, first, longest) in [
+        ("relay.retry_pause_max_ms", settings.relay.retry_pause_ms, settings.relay.retry_pause_max_ms),
+        ("notifier.retry_pause_max_ms", settings.notifier.retry_pause_ms, settings.notifier.retry_pause_max_ms),
+        ("http.answer_timeout_ms", settings.cart.request_timeout_ms, settings.http.answer_timeout_ms),
+    ] {
+        if longest < first {
+            say(key, format!("is {longest}, less than the {first} that it bounds"));
+        }
+    }
+    if settings.role.0.is_some_and(|role| role.name() == "all") {
+        for (key, other, address) in shared_addresses(settings) {
+            say(&key, format!("is {address}, as is {other}"));
+        }
+    }
+    found
+}
+
+/// Servers of the whole shop that would listen at the same place.
+fn shared_addresses(settings: &Settings) -> Vec<(String, &'static str, SocketAddr)> {
+    let servers: [(&str, &Listen); 5] = [
+        ("cart.http", &settings.cart.http),
+        ("products.http", &settings.products.http),
+        ("loms.grpc", &settings.loms.grpc),
+        ("loms.http", &settings.loms.http),
+        ("notifier.http", &settings.notifier.http),
+    ];
+    let mut shared = Vec::new();
+    for (index, (name, listen)) in servers.iter().enumerate() {
+        let before = servers[..index].iter().find(|(_, other)| other == listen);
+        if let Some((other, _)) = before.filter(|_| listen.port != 0) {
+            shared.push((format!("{name}.port"), *other, listen.address()));
+        }
+        if settings.ops.addr.0 == Some(listen.address()) && listen.port != 0 {
+            shared.push(("ops.addr".to_owned(), *name, listen.address()));
+        }
+    }
+    shared
+}
+
+fn readable(path: &str) -> Result<(), String> {
+    if path.is_empty() {
+        return Ok(());
+    }
+    let file = std::fs::File::open(Path::new(path)).map_err(|error| format!("cannot be read: {error}"))?;
+    match file.metadata() {
+        Ok(data) if data.is_file() => Ok(()),
+        _ => Err("is no file".to_owned()),
+    }
+}

@@ -1,0 +1,127 @@
+//! What the process says about itself: logs by slog, metrics for Prometheus, spans and trace ids
+//! by OpenTelemetry. [`init`] sets the three up once; everything else takes them as arguments.
+//!
+//! Logs go through a bounded queue to one writer, which they share with the lines that are the
+//! work of a role ([`Output`]). Every line carries the ids of the trace that was current when it
+//! was logged. What libraries say by `log` or `tracing` comes out the same way.
+
+mod drain;
+mod forward;
+mod measure;
+mod output;
+mod panics;
+mod pretty;
+mod requests;
+mod stopwatch;
+pub mod trace;
+
+use std::fmt;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use slog::{Logger, o};
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+pub use drain::DroppedLines;
+pub use measure::{Metrics, MetricsError};
+pub use output::Output;
+pub use requests::{Importance, RequestLine, RequestLog};
+pub use stopwatch::Stopwatch;
+pub use trace::Tracing;
+
+use crate::config::{LogLevel, Settings};
+
+/// Logs, metrics and traces of the process. Keep it until the end, then [`Telemetry::finish`].
+pub struct Telemetry {
+    /// The logger of the process itself; its lines have the service `app`.
+    pub logger: Logger,
+    /// The metrics of the process.
+    pub metrics: Metrics,
+    /// What makes request spans.
+    pub tracing: Tracing,
+    /// Where logs go, and other whole lines may.
+    pub output: Output,
+    /// How many lines were dropped because the queue was full.
+    pub dropped: DroppedLines,
+    plain: Logger,
+    guard: slog_async::AsyncGuard,
+}
+
+/// Why telemetry cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// Something else has taken the process' tracing subscriber.
+    #[error("the tracing subscriber is taken")]
+    Subscriber(#[source] tracing_subscriber::util::TryInitError),
+    /// The metrics cannot start.
+    #[error("the metrics cannot start")]
+    Metrics(#[source] MetricsError),
+}
+
+/// Sets up logs, metrics and traces of the process; once.
+///
+/// # Errors
+/// [`TelemetryError`] where something else has set them up before.
+pub fn init(settings: &Settings, output: Output) -> Result<Telemetry, TelemetryError> {
+    let metrics = Metrics::install().map_err(TelemetryError::Metrics)?;
+    let (plain, dropped, guard) = drain::start(&settings.log, &output);
+    let logger = plain.new(o!("service" => "app"));
+    let tracing = Tracing::new(settings.trace.sample_ratio);
+    let libraries = level(settings.log.libraries);
+    // Spans of our own crates are made at every level; events are heard from the level of libraries on.
+    let heard = Targets::new().with_default(libraries).with_targets([
+        ("app", LevelFilter::INFO),
+        ("adapters", LevelFilter::INFO),
+        ("domain", LevelFilter::INFO),
+    ]);
+    let subscriber = tracing_subscriber::registry()
+        .with(heard)
+        .with(tracing.layer())
+        .with(forward::Forward::to(logger.clone()));
+    subscriber.try_init().map_err(TelemetryError::Subscriber)?;
+    panics::log_with(logger.clone());
+    Ok(Telemetry { logger, metrics, tracing, output, dropped, plain, guard })
+}
+
+impl fmt::Debug for Telemetry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Telemetry").field("dropped", &self.dropped).finish_non_exhaustive()
+    }
+}
+
+impl Telemetry {
+    /// A logger whose lines have this service. Make loggers with fields of their own from it, and
+    /// never give `service` again: the key would stand in the line twice.
+    #[must_use]
+    pub fn logger_of(&self, service: &'static str) -> Logger {
+        self.plain.new(o!("service" => service))
+    }
+
+    /// Writes what is queued and ends the spans, but waits no longer than `within`: an output that
+    /// nobody reads must not keep the process alive.
+    pub fn finish(self, within: Duration) {
+        let (done, is_done) = mpsc::channel();
+        let Self { logger, tracing, guard, plain, .. } = self;
+        drop((logger, plain));
+        let flush = move || {
+            tracing.shut_down();
+            drop(guard);
+            let _ = done.send(());
+        };
+        if std::thread::Builder::new().name("flush".to_owned()).spawn(flush).is_ok() {
+            let _ = is_done.recv_timeout(within);
+        }
+    }
+}
+
+const fn level(level: LogLevel) -> LevelFilter {
+    match level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    }
+}
