@@ -74,6 +74,10 @@ pub(crate) struct Book {
     pub(crate) refused: u64,
     /// Orders that were given up with nothing done.
     pub(crate) given_up: u64,
+    /// Lines that no cart took: out of stock.
+    pub(crate) lines_refused: u64,
+    /// Lines that no cart took for another reason.
+    pub(crate) lines_given_up: u64,
 }
 
 impl Book {
@@ -83,6 +87,8 @@ impl Book {
         self.pending.extend(other.pending);
         self.refused += other.refused;
         self.given_up += other.given_up;
+        self.lines_refused += other.lines_refused;
+        self.lines_given_up += other.lines_given_up;
     }
 
     /// Writes down the answer to an attempt to place an order; what is to be repeated if it is

@@ -73,6 +73,16 @@ fn table(out: &mut impl Write, name: &str, run: &Finished) -> io::Result<()> {
             stats.unknown
         )?;
     }
+    let book = &run.book;
+    let unusual = [
+        (book.refused, "orders refused for lack of stock"),
+        (book.given_up, "orders given up"),
+        (book.lines_refused, "lines refused for lack of stock"),
+        (book.lines_given_up, "lines given up"),
+    ];
+    for (count, what) in unusual.into_iter().filter(|(count, _)| *count > 0) {
+        writeln!(out, "  {count:>8} {what}")?;
+    }
     print_faults(out, &run.stats)
 }
 
@@ -162,6 +172,8 @@ pub(crate) fn to_json(
         "calls": calls,
         "orders_refused": run.book.refused,
         "orders_given_up": run.book.given_up,
+        "lines_refused": run.book.lines_refused,
+        "lines_given_up": run.book.lines_given_up,
         "faults": faults.collect::<Vec<_>>(),
         "other_faults": run.stats.other_faults,
         "audit": verdict,

@@ -30,6 +30,8 @@ const NOTIFIER_PATIENCE: Duration = Duration::from_secs(10);
 /// What the story goes through.
 struct Story<'a> {
     target: &'a Target,
+    /// Idempotency key of the story: keys are a user's own, and everybody orders once.
+    key: &'a str,
     products: Vec<Product>,
     book: Book,
     /// Orders that LOMS refused: each leaves a failed order and its events.
@@ -37,12 +39,17 @@ struct Story<'a> {
 }
 
 /// Tells it; an error where it goes another way than it should.
-pub(crate) async fn tell(target: &Target, app_log: Option<&Path>) -> Result<(), LoadError> {
+pub(crate) async fn tell(
+    target: &Target,
+    key: &str,
+    app_log: Option<&Path>,
+) -> Result<(), LoadError> {
     let products = expect("the catalogue", target.products.list(50).await)?;
     let skus: Vec<i64> = products.iter().map(|product| product.sku).collect();
     let before = audit::free_units(target, &skus, IN_FLIGHT).await?;
     let mut story = Story {
         target,
+        key,
         products,
         book: Book::default(),
         failed: 0,
@@ -91,8 +98,8 @@ impl Story<'_> {
             },
         ];
         let free = expect("the stock", self.target.orders.free(first.sku).await)?;
-        let order_id = expect("the checkout", cart.checkout(ANNA, "story-anna").await)?;
-        let again = expect("the repeat", cart.checkout(ANNA, "story-anna").await)?;
+        let order_id = expect("the checkout", cart.checkout(ANNA, self.key).await)?;
+        let again = expect("the repeat", cart.checkout(ANNA, self.key).await)?;
         check("the order of a repeat with the same key", again, order_id)?;
         self.show(order_id).await?;
         let left = expect("the stock", self.target.orders.free(first.sku).await)?;
@@ -119,7 +126,7 @@ impl Story<'_> {
         expect("an add", self.target.cart.add(BORIS, product.sku, 2).await)?;
         let order_id = expect(
             "the checkout",
-            self.target.cart.checkout(BORIS, "story-boris").await,
+            self.target.cart.checkout(BORIS, self.key).await,
         )?;
         self.show(order_id).await?;
         expect(
@@ -163,7 +170,7 @@ impl Story<'_> {
             let bought = self
                 .target
                 .orders
-                .create(WHOLESALER, &lines, Some("story-wholesale"))
+                .create(WHOLESALER, &lines, Some(self.key))
                 .await;
             self.note(
                 expect("the wholesale order", bought)?,
@@ -176,7 +183,7 @@ impl Story<'_> {
                 free - LAST_UNITS
             ))?;
         }
-        let cart = &self.target.cart;
+        let (cart, key) = (&self.target.cart, self.key);
         let users = || stream::iter(FIRST_BUYER..FIRST_BUYER + BUYERS);
         let filled = users().map(|user| cart.add(user, hot.sku, 1));
         let filled: Vec<Answer<()>> = filled.buffer_unordered(IN_FLIGHT).collect().await;
@@ -187,7 +194,7 @@ impl Story<'_> {
             "   {BUYERS} buyers have the last {LAST_UNITS} units in their carts and check out at once"
         ))?;
         let bought: Vec<(i64, Answer<i64>)> = users()
-            .map(|user| async move { (user, cart.checkout(user, "story-hot").await) })
+            .map(|user| async move { (user, cart.checkout(user, key).await) })
             .buffer_unordered(IN_FLIGHT)
             .collect()
             .await;

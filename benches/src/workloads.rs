@@ -218,36 +218,36 @@ async fn place_by_cart(worker: &mut Worker, job: &Job, wish: Wish) {
 async fn fill(worker: &mut Worker, job: &Job, wish: &Wish) -> Lines {
     let mut held = Vec::with_capacity(wish.lines.len());
     for line in wish.lines.iter() {
-        if add(worker, job, wish.user_id, *line).await {
-            held.push(*line);
+        match add(worker, job, wish.user_id, *line).await {
+            Ok(()) => held.push(*line),
+            Err(FaultKind::Refused) => worker.book.lines_refused += 1,
+            Err(_) => worker.book.lines_given_up += 1,
         }
     }
     held.into()
 }
 
-/// Whether the line is in the cart now. A lost answer is settled by looking into the cart.
-async fn add(worker: &mut Worker, job: &Job, user_id: i64, line: Line) -> bool {
+/// The line is in the cart now, or why not. A lost answer is settled by looking into the cart.
+async fn add(worker: &mut Worker, job: &Job, user_id: i64, line: Line) -> Result<(), FaultKind> {
     let cart = worker.target.cart.clone();
     let mut tries = 0;
     loop {
         let answer = worker
             .call("add", cart.add(user_id, line.sku, line.count))
             .await;
-        let Err(fault) = &answer else {
-            return true;
+        let kind = match &answer {
+            Ok(()) => return Ok(()),
+            Err(fault) => fault.kind,
         };
-        if fault.unknown() {
+        if kind == FaultKind::Unknown && tries < job.retries {
+            tries += 1;
             tokio::time::sleep(RETRY_PAUSE_MAX).await;
             let view = worker.call("view", cart.view(user_id)).await;
             if view.is_ok_and(|view| view.items.iter().any(|item| item.sku == line.sku)) {
-                return true;
-            }
-            tries += 1;
-            if tries > job.retries {
-                return false;
+                return Ok(());
             }
         } else if !retry_after(&answer, &mut tries, job.retries).await {
-            return false;
+            return Err(kind);
         }
     }
 }

@@ -10,3 +10,5 @@ pub mod in_process;
 #[cfg(feature = "notifier")]
 pub mod lines;
 pub mod memory;
+#[cfg(any(feature = "cart", feature = "products"))]
+pub mod products;

@@ -7,7 +7,11 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod engine;
+#[cfg(feature = "loms")]
+pub mod grpc;
 pub mod healthcheck;
 pub mod lifecycle;
 pub mod random;
+#[cfg(any(feature = "cart", feature = "loms"))]
+pub mod status;
 pub mod telemetry;

@@ -3,5 +3,6 @@
 
 pub mod build;
 pub mod carts_contract;
+pub mod direct_book;
 pub mod faults;
 pub mod ledger_contract;

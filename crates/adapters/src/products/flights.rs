@@ -33,14 +33,26 @@ struct Air {
 
 impl Flights {
     /// The flight of this sku: the one in the air, or else `work`, which is not polled otherwise.
-    pub(super) fn join(&self, sku: Sku, work: impl Future<Output = Answer> + Send + 'static) -> Flight {
+    pub(super) fn join(
+        &self,
+        sku: Sku,
+        work: impl Future<Output = Answer> + Send + 'static,
+    ) -> Flight {
         let mut air = self.0.lock();
-        if let Some(flight) = air.flights.get(&sku).and_then(|(_, flight)| flight.upgrade()) {
+        if let Some(flight) = air
+            .flights
+            .get(&sku)
+            .and_then(|(_, flight)| flight.upgrade())
+        {
             return flight;
         }
         air.started += 1;
         let number = air.started;
-        let landing = Landing { flights: self.clone(), sku, number };
+        let landing = Landing {
+            flights: self.clone(),
+            sku,
+            number,
+        };
         let flight = async move {
             let answer = work.await;
             drop(landing);
@@ -71,7 +83,11 @@ impl Drop for Landing {
     fn drop(&mut self) {
         let mut air = self.flights.0.lock();
         // A flight that was given up may have a successor already.
-        if air.flights.get(&self.sku).is_some_and(|(number, _)| *number == self.number) {
+        if air
+            .flights
+            .get(&self.sku)
+            .is_some_and(|(number, _)| *number == self.number)
+        {
             air.flights.remove(&self.sku);
         }
     }
@@ -102,7 +118,11 @@ mod tests {
             })
         });
         let answers = join_all(answers).await;
-        assert!(answers.iter().all(|answer| matches!(answer, Err(ProductsError::Overloaded(420)))));
+        assert!(
+            answers
+                .iter()
+                .all(|answer| matches!(answer, Err(ProductsError::Overloaded(420))))
+        );
         assert_eq!(started.load(Ordering::Relaxed), 1);
         assert_eq!(flights.len(), 0);
     }
@@ -126,7 +146,10 @@ mod tests {
     #[test]
     fn a_flight_ends_with_its_last_caller() {
         let flights = Flights::default();
-        let (first, second) = (flights.join(sku(), pending()), flights.join(sku(), pending()));
+        let (first, second) = (
+            flights.join(sku(), pending()),
+            flights.join(sku(), pending()),
+        );
         drop(first);
         assert_eq!(flights.len(), 1);
         drop(second);

@@ -19,7 +19,7 @@ use domain::clock::Clock;
 use http::Extensions;
 use metrics::Histogram;
 use reqwest::{Request, Response};
-use reqwest_middleware::{Error, Middleware, Next, Result};
+use reqwest_middleware::{Error, Middleware, Next};
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
@@ -60,11 +60,12 @@ impl<C: Clock> Turnstile<C> {
     }
 
     /// Waits for a turn.
-    async fn turn(&self) -> std::result::Result<(), QueueFull> {
+    async fn turn(&self) -> Result<(), QueueFull> {
         let _place = self.places.try_acquire().map_err(|_| QueueFull)?;
         let came = self.clock.now();
         self.turns.lock().await.tick().await;
-        self.waits.record(self.clock.now().since(came).as_secs_f64());
+        self.waits
+            .record(self.clock.now().since(came).as_secs_f64());
         Ok(())
     }
 }
@@ -76,7 +77,12 @@ fn spacing(per_second: u32) -> Duration {
 
 #[async_trait]
 impl<C: Clock> Middleware for Turnstile<C> {
-    async fn handle(&self, request: Request, extensions: &mut Extensions, next: Next<'_>) -> Result<Response> {
+    async fn handle(
+        &self,
+        request: Request,
+        extensions: &mut Extensions,
+        next: Next<'_>,
+    ) -> reqwest_middleware::Result<Response> {
         self.turn().await.map_err(Error::middleware)?;
         next.run(request, extensions).await
     }
@@ -97,7 +103,10 @@ mod tests {
     struct Paused(tokio::time::Instant);
 
     impl Paused {
-        #[allow(clippy::disallowed_methods, reason = "the paused clock of the test's own runtime")]
+        #[allow(
+            clippy::disallowed_methods,
+            reason = "the paused clock of the test's own runtime"
+        )]
         fn start() -> Self {
             Self(tokio::time::Instant::now())
         }
@@ -118,7 +127,10 @@ mod tests {
     fn one_more_than_the_limit_never_fits_a_second() {
         for per_second in 1..=10 {
             let span = spacing(per_second) * per_second;
-            assert!(span >= Duration::from_millis(1_149), "{per_second} a second: {span:?}");
+            assert!(
+                span >= Duration::from_millis(1_149),
+                "{per_second} a second: {span:?}"
+            );
         }
         assert_eq!(spacing(10), Duration::from_millis(115));
         assert_eq!(spacing(0), spacing(1));
@@ -137,7 +149,10 @@ mod tests {
         }))
         .await;
         let turns = turns.into_inner();
-        assert!(turns.iter().map(|turn| turn.0).eq(0..50), "first come, first served: {turns:?}");
+        assert!(
+            turns.iter().map(|turn| turn.0).eq(0..50),
+            "first come, first served: {turns:?}"
+        );
         for pair in turns.windows(2) {
             let apart = pair[1].1.since(pair[0].1).as_millis();
             assert!((110..=120).contains(&apart), "{apart} ms between {pair:?}");
@@ -154,9 +169,15 @@ mod tests {
         advance(Duration::from_secs(60)).await;
         let before = clock.now();
         turnstile.turn().await.unwrap();
-        assert!(clock.now().since(before) <= Duration::from_millis(1), "the first goes at once");
+        assert!(
+            clock.now().since(before) <= Duration::from_millis(1),
+            "the first goes at once"
+        );
         turnstile.turn().await.unwrap();
-        assert!(clock.now().since(before) >= Duration::from_millis(110), "the second waits");
+        assert!(
+            clock.now().since(before) >= Duration::from_millis(110),
+            "the second waits"
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -169,7 +190,10 @@ mod tests {
         assert!(gave_up.iter().all(Result::is_err));
         assert_eq!(patient, Ok(()));
         let waited = clock.now().since(before);
-        assert!(waited <= Duration::from_millis(120), "the fifty before it left {waited:?} of waiting");
+        assert!(
+            waited <= Duration::from_millis(120),
+            "the fifty before it left {waited:?} of waiting"
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -187,7 +211,12 @@ mod tests {
         let before = clock.now();
         assert_eq!(turnstile.turn().now_or_never(), Some(Err(QueueFull)));
         assert_eq!(clock.now(), before);
-        assert!(join_all(waiting).await.into_iter().all(|turn| turn.unwrap().is_ok()));
+        assert!(
+            join_all(waiting)
+                .await
+                .into_iter()
+                .all(|turn| turn.unwrap().is_ok())
+        );
         assert_eq!(turnstile.turn().await, Ok(()), "places come back");
     }
 }

@@ -27,10 +27,26 @@ pub(super) struct UrlTemplate(pub(super) &'static str);
 /// Describes the metrics to the recorder that is installed.
 pub fn describe() {
     describe_counter!(CACHE_HITS, Unit::Count, "Products answered from the cache.");
-    describe_counter!(CACHE_MISSES, Unit::Count, "Products that were not in the cache.");
-    describe_histogram!(WAIT_SECONDS, Unit::Seconds, "Wait of a request to products for its turn.");
-    describe_counter!(RETRIES, Unit::Count, "Requests to products sent again after 420 or 429.");
-    describe_histogram!(REQUEST_SECONDS, Unit::Seconds, "Outgoing HTTP requests, each attempt by itself.");
+    describe_counter!(
+        CACHE_MISSES,
+        Unit::Count,
+        "Products that were not in the cache."
+    );
+    describe_histogram!(
+        WAIT_SECONDS,
+        Unit::Seconds,
+        "Wait of a request to products for its turn."
+    );
+    describe_counter!(
+        RETRIES,
+        Unit::Count,
+        "Requests to products sent again after 420 or 429."
+    );
+    describe_histogram!(
+        REQUEST_SECONDS,
+        Unit::Seconds,
+        "Outgoing HTTP requests, each attempt by itself."
+    );
 }
 
 /// Measures each request, from when it leaves to the head of its answer.
@@ -39,8 +55,15 @@ pub(super) struct Measured<C>(pub(super) C);
 
 #[async_trait]
 impl<C: Clock> Middleware for Measured<C> {
-    async fn handle(&self, request: Request, extensions: &mut Extensions, next: Next<'_>) -> Result<Response> {
-        let template = extensions.get::<UrlTemplate>().map_or("", |template| template.0);
+    async fn handle(
+        &self,
+        request: Request,
+        extensions: &mut Extensions,
+        next: Next<'_>,
+    ) -> Result<Response> {
+        let template = extensions
+            .get::<UrlTemplate>()
+            .map_or("", |template| template.0);
         let left = self.0.now();
         let answer = next.run(request, extensions).await;
         let (status, fault) = match &answer {
@@ -50,10 +73,14 @@ impl<C: Clock> Middleware for Measured<C> {
         let labels = [
             ("http_request_method", "GET".into()),
             ("url_template", template.into()),
-            ("http_response_status_code", metrics::SharedString::from(status)),
+            (
+                "http_response_status_code",
+                metrics::SharedString::from(status),
+            ),
             ("error_type", fault.into()),
         ];
-        metrics::histogram!(REQUEST_SECONDS, &labels).record(self.0.now().since(left).as_secs_f64());
+        metrics::histogram!(REQUEST_SECONDS, &labels)
+            .record(self.0.now().since(left).as_secs_f64());
         answer
     }
 }

@@ -34,14 +34,27 @@ pub(super) struct Retry<C> {
 
 impl<C: Clock> Retry<C> {
     /// At most `retries_max` retries; the pause before the first, which doubles, and the longest.
-    pub(super) fn new(retries_max: u32, first_pause: Duration, longest_pause: Duration, clock: C) -> Self {
+    pub(super) fn new(
+        retries_max: u32,
+        first_pause: Duration,
+        longest_pause: Duration,
+        clock: C,
+    ) -> Self {
         let retries = metrics::counter!(RETRIES);
-        Self { attempts_max: retries_max.saturating_add(1), first_pause, longest_pause, clock, retries }
+        Self {
+            attempts_max: retries_max.saturating_add(1),
+            first_pause,
+            longest_pause,
+            clock,
+            retries,
+        }
     }
 
     /// The pause before retry `number`, from 1.
     fn pause(&self, number: u32, headers: &HeaderMap) -> Duration {
-        let doubled = 2_u32.checked_pow(number - 1).and_then(|times| self.first_pause.checked_mul(times));
+        let doubled = 2_u32
+            .checked_pow(number - 1)
+            .and_then(|times| self.first_pause.checked_mul(times));
         let growing = doubled.unwrap_or(Duration::MAX);
         let asked = retry_after(headers, self.clock.now()).unwrap_or_default();
         growing.max(asked).min(self.longest_pause)
@@ -59,16 +72,26 @@ fn retry_after(headers: &HeaderMap, now: Moment) -> Option<Duration> {
     if let Ok(seconds) = text.parse() {
         return Some(Duration::from_secs(seconds));
     }
-    let at = PrimitiveDateTime::parse(text, HTTP_DATE).ok()?.assume_utc().unix_timestamp();
+    let at = PrimitiveDateTime::parse(text, HTTP_DATE)
+        .ok()?
+        .assume_utc()
+        .unix_timestamp();
     Some(Moment::from_unix_millis(at.saturating_mul(1000)).since(now))
 }
 
 #[async_trait]
 impl<C: Clock> Middleware for Retry<C> {
-    async fn handle(&self, request: Request, extensions: &mut Extensions, next: Next<'_>) -> Result<Response> {
+    async fn handle(
+        &self,
+        request: Request,
+        extensions: &mut Extensions,
+        next: Next<'_>,
+    ) -> Result<Response> {
         for number in 1..self.attempts_max {
             // Only a streamed body cannot be sent again, and these requests have none.
-            let Some(copy) = request.try_clone() else { break };
+            let Some(copy) = request.try_clone() else {
+                break;
+            };
             let answer = next.clone().run(copy, extensions).await?;
             if !is_overload(answer.status()) {
                 return Ok(answer);
@@ -108,10 +131,28 @@ mod tests {
     #[test]
     fn retry_after_is_seconds_or_a_date() {
         assert_eq!(asked("0"), Some(Duration::ZERO));
-        assert_eq!(asked(" 2 "), Some(Duration::from_secs(2)), "seconds, not milliseconds");
-        assert_eq!(asked("Fri, 02 Jan 2026 03:04:07 GMT"), Some(Duration::from_millis(1_322)));
-        assert_eq!(asked("Fri, 02 Jan 2026 03:04:01 GMT"), Some(Duration::ZERO), "past");
-        for bad in ["", "-1", "1.5", "soon", "Fri, 32 Jan 2026 03:04:07 GMT", "99999999999999999999999"] {
+        assert_eq!(
+            asked(" 2 "),
+            Some(Duration::from_secs(2)),
+            "seconds, not milliseconds"
+        );
+        assert_eq!(
+            asked("Fri, 02 Jan 2026 03:04:07 GMT"),
+            Some(Duration::from_millis(1_322))
+        );
+        assert_eq!(
+            asked("Fri, 02 Jan 2026 03:04:01 GMT"),
+            Some(Duration::ZERO),
+            "past"
+        );
+        for bad in [
+            "",
+            "-1",
+            "1.5",
+            "soon",
+            "Fri, 32 Jan 2026 03:04:07 GMT",
+            "99999999999999999999999",
+        ] {
             assert_eq!(asked(bad), None, "{bad:?}");
         }
         assert_eq!(retry_after(&HeaderMap::new(), Fixed.now()), None);
@@ -121,18 +162,25 @@ mod tests {
     fn pauses_grow_and_are_bounded() {
         let retry = Retry::new(3, Duration::from_millis(100), Duration::from_secs(3), Fixed);
         let none = HeaderMap::new();
-        let pauses: Vec<_> = (1..=6).map(|number| retry.pause(number, &none).as_millis()).collect();
+        let pauses: Vec<_> = (1..=6)
+            .map(|number| retry.pause(number, &none).as_millis())
+            .collect();
         assert_eq!(pauses, [100, 200, 400, 800, 1_600, 3_000]);
         assert_eq!(retry.pause(200, &none), Duration::from_secs(3));
         assert_eq!(retry.pause(1, &headers("2")), Duration::from_secs(2));
         assert_eq!(retry.pause(1, &headers("3600")), Duration::from_secs(3));
-        assert_eq!(retry.pause(3, &headers("0")), Duration::from_millis(400), "the longer of both");
+        assert_eq!(
+            retry.pause(3, &headers("0")),
+            Duration::from_millis(400),
+            "the longer of both"
+        );
     }
 
     #[test]
     fn only_refusals_for_load_are_retried() {
-        let retried: Vec<u16> =
-            (100..1000).filter(|status| is_overload(StatusCode::from_u16(*status).unwrap())).collect();
+        let retried: Vec<u16> = (100..1000)
+            .filter(|status| is_overload(StatusCode::from_u16(*status).unwrap()))
+            .collect();
         assert_eq!(retried, [420, 429]);
     }
 }

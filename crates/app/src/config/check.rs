@@ -10,7 +10,6 @@ use super::Settings;
 use super::describe::{Describe, Described};
 use super::layers::{Raw, flatten};
 use super::problem::Problem;
-use super::values::Secret;
 
 /// Knows every setting; gathers what was given.
 pub(super) struct Checker {
@@ -80,7 +79,7 @@ impl Checker {
     }
 
     fn refused(&self, raw: &Raw, reason: String) -> Problem {
-        let hidden = self.known.get(&raw.key).is_some_and(is_secret);
+        let hidden = self.described.get(&raw.key).is_some_and(|row| row.is_secret);
         let shown = if hidden { None } else { Some(shown(&raw.value)) };
         Problem { value: shown, origin: raw.origin.clone(), ..self.disagrees(&raw.key, reason) }
     }
@@ -113,10 +112,6 @@ impl Checker {
         let inner = group.map(|group| below(&format!("{group}."))).unwrap_or_default();
         if inner.is_empty() { below("") } else { inner }.join(", ")
     }
-}
-
-fn is_secret(default: &ValueKind) -> bool {
-    matches!(default, ValueKind::String(text) if text == Secret::HIDDEN)
 }
 
 /// The value as one of the kind of its default; text is read as that kind where the layer has only text.
@@ -155,7 +150,9 @@ fn in_words(error: &config::ConfigError) -> String {
     use config::ConfigError as E;
     match error {
         E::At { error, .. } => in_words(error),
-        E::Type { unexpected, expected, .. } => format!("is {unexpected}, not {expected}"),
+        // The kind was checked before: what is left is a number too wide for its setting.
+        E::Type { .. } => "is out of range".to_owned(),
+        E::Message(text) if text.starts_with("enum ") => "is not one of the words for it".to_owned(),
         E::Message(text) => text.clone(),
         other => other.to_string(),
     }

@@ -10,6 +10,8 @@ pub struct Described {
     pub allowed: &'static str,
     /// What it is for.
     pub about: String,
+    /// Whether it is shown nowhere.
+    pub is_secret: bool,
 }
 
 /// A group of settings that can list itself.
@@ -86,6 +88,7 @@ macro_rules! settings {
                         key: $crate::config::describe::join(prefix, stringify!($field)),
                         allowed: $allowed,
                         about: $crate::config::describe::about(&[$($doc),+]),
+                        is_secret: stringify!($kind) == "Secret",
                     });
                 )*
                 $(

@@ -5,7 +5,8 @@ use std::fmt::Write;
 use config::{Config, ValueKind};
 
 use super::Settings;
-use super::describe::Describe;
+use super::values::Secret;
+use super::describe::{Describe, Described};
 use super::layers::flatten;
 
 impl Settings {
@@ -15,7 +16,11 @@ impl Settings {
     /// Never: settings are plain values.
     #[must_use]
     pub fn to_toml(&self) -> String {
-        toml::to_string_pretty(self).expect("settings are tables of plain values")
+        let mut tree = toml::Table::try_from(self).expect("settings are tables of plain values");
+        for row in rows().iter().filter(|row| row.is_secret) {
+            hide(&mut tree, &row.key);
+        }
+        toml::to_string_pretty(&tree).expect("settings are tables of plain values")
     }
 
     /// The rows of `docs/configuration.md`, a line a setting.
@@ -24,13 +29,11 @@ impl Settings {
     /// Never: settings are plain values.
     #[must_use]
     pub fn documentation() -> String {
-        let mut rows = Vec::new();
-        Self::describe("", &mut rows);
         let tree = Config::try_from(&Self::default()).and_then(Config::try_deserialize);
         let mut defaults = std::collections::BTreeMap::new();
         flatten("", tree.expect("settings are a table"), &mut |key, value| drop(defaults.insert(key, value)));
         let mut text = String::from("| setting | default | allowed | what it is for |\n|---|---|---|---|\n");
-        for row in rows {
+        for row in rows() {
             let default = match defaults.get(&row.key) {
                 Some(ValueKind::String(default)) if default.is_empty() => "empty".to_owned(),
                 Some(default) => format!("`{default}`"),
@@ -39,5 +42,22 @@ impl Settings {
             let _ = writeln!(text, "| `{}` | {default} | {} | {} |", row.key, row.allowed, row.about);
         }
         text
+    }
+}
+
+fn rows() -> Vec<Described> {
+    let mut rows = Vec::new();
+    Settings::describe("", &mut rows);
+    rows
+}
+
+fn hide(tree: &mut toml::Table, key: &str) {
+    match key.split_once('.') {
+        Some((group, rest)) => {
+            if let Some(toml::Value::Table(inner)) = tree.get_mut(group) {
+                hide(inner, rest);
+            }
+        }
+        None => drop(tree.insert(key.to_owned(), Secret::HIDDEN.into())),
     }
 }

@@ -97,7 +97,7 @@ fn all_problems_come_at_once_with_their_origin() {
     let flags = vec![role(), flag("cart.products.requests_per_second=11"), flag("cart=1")];
     let problems = load(&Given { file: Some(file.0.clone()), environment, flags }).unwrap_err();
     let text = problems.to_string();
-    assert!(text.starts_with("app: 8 problems with the configuration\n"), "{text}");
+    assert!(text.starts_with("app: 9 problems with the configuration\n"), "{text}");
     let origin = file.0.display();
     for expected in [
         format!("  cart.http.port = \"8080\" ({origin}): is no whole number; allowed: 0 to 65535"),
@@ -179,7 +179,7 @@ fn ranges_in_words_are_the_ranges_of_the_rules() {
     let mut ranges = 0;
     for row in rows {
         let words: Vec<&str> = row.allowed.split_whitespace().collect();
-        let [low, "to", high, ..] = words[..] else { continue };
+        let ([low, "to", high] | [low, "to", high, "(0:", ..]) = words[..] else { continue };
         let (Ok(low), Ok(high)) = (low.parse::<i64>(), high.parse::<i64>()) else { continue };
         ranges += 1;
         let problem = |value: i64| {
@@ -214,4 +214,15 @@ fn rows_of_all_roles() -> impl Iterator<Item = String> {
     let whole = Role::parse("all").is_ok();
     let lines: Vec<String> = text.lines().map(str::to_owned).collect();
     lines.into_iter().filter(move |line| whole || !line.starts_with("| `role`"))
+}
+
+/// Writes the table anew, for whoever changed a setting: `cargo test -p app -- --ignored document_settings`.
+#[test]
+#[ignore = "changes docs/configuration.md"]
+fn document_settings() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/configuration.md");
+    let document = std::fs::read_to_string(path).unwrap();
+    let (before, rest) = document.split_once("| setting |").unwrap();
+    let after = rest.split_once("\n\n").map_or("", |(_, after)| after);
+    std::fs::write(path, format!("{before}{}\n{after}", Settings::documentation())).unwrap();
 }

