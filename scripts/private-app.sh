@@ -1,11 +1,13 @@
 # Sourced by demo.sh, replay.sh and compare.sh: a release build of the shop and of the load program, and
 # an instance of the shop of one's own, on free loopback ports, in memory.
 #
+# shellcheck shell=sh disable=SC2034 # what it sets is used by those who source it
+#
 # Sets: load, app (programs), and after start_app: app_pid, cart_port, products_port, grpc_port,
 # gateway_port, notifier_port, urls (arguments for `load`).
 
 root=$(cd "$(dirname "$0")/.." && pwd)
-cd "$root"
+cd "$root" || exit 1
 target=${CARGO_TARGET_DIR:-target}
 load=$target/release/load
 app=$target/release/app

@@ -102,7 +102,6 @@ pub struct Flag {
 /// # Errors
 /// [`Problems`] for one that is no text.
 pub fn environment() -> Result<BTreeMap<String, String>, Problems> {
-    #[expect(clippy::disallowed_methods, reason = "the one place where the environment is read")]
     layers::texts(std::env::vars_os())
 }
 

@@ -10,8 +10,10 @@ pub mod engine;
 #[cfg(feature = "loms")]
 pub mod grpc;
 pub mod healthcheck;
+pub mod http;
 pub mod lifecycle;
 pub mod random;
+pub mod roles;
 #[cfg(any(feature = "cart", feature = "loms"))]
 pub mod status;
 pub mod telemetry;

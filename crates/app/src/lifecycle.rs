@@ -109,6 +109,12 @@ impl Lifecycle {
         Ok(())
     }
 
+    /// How long the end may take.
+    #[must_use]
+    pub fn grace(&self) -> Duration {
+        self.0.grace
+    }
+
     /// Cancelled when the end begins.
     #[must_use]
     pub fn stopping(&self) -> CancellationToken {

@@ -1,1 +1,52 @@
-fn main() {}
+//! The process: reads its settings, starts its role, and ends in order.
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use app::cli::{self, Asked};
+use app::config::Settings;
+use app::http::Health;
+use app::lifecycle::Lifecycle;
+use app::roles::{self, Process};
+use app::telemetry::{self, Output, Telemetry};
+
+/// Time for the last lines of the log to be written.
+const LAST_LINES: Duration = Duration::from_secs(1);
+
+fn main() -> ExitCode {
+    match cli::ask(std::env::args_os()) {
+        Asked::Done(code) => code,
+        Asked::Run(settings) => run(&settings).unwrap_or_else(|error| {
+            let _ = writeln!(std::io::stderr().lock(), "app: {error}");
+            ExitCode::FAILURE
+        }),
+    }
+}
+
+fn run(settings: &Settings) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let telemetry = telemetry::init(settings, Output::stdout())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let code = runtime.block_on(live(settings, &telemetry));
+    runtime.shutdown_timeout(LAST_LINES);
+    if let Err(error) = &code {
+        slog::crit!(telemetry.logger, "cannot start"; "error" => %error);
+    }
+    telemetry.finish(LAST_LINES);
+    Ok(ExitCode::from(code?))
+}
+
+async fn live(settings: &Settings, telemetry: &Telemetry) -> Result<u8, Box<dyn std::error::Error>> {
+    let life = Lifecycle::new(telemetry.logger.clone(), settings.shutdown.grace());
+    life.listen()?;
+    let process = Process {
+        settings: settings.clone(),
+        health: Health::new(telemetry.logger.clone(), life.stopping()),
+        metrics: telemetry.metrics.clone(),
+        tracing: telemetry.tracing.clone(),
+        output: telemetry.output.clone(),
+        life: life.clone(),
+    };
+    roles::start(&process, |service| telemetry.logger_of(service)).await?;
+    Ok(life.run().await)
+}

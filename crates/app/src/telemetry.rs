@@ -94,7 +94,6 @@ impl fmt::Debug for Telemetry {
 impl Telemetry {
     /// A logger whose lines have this service. Make loggers with fields of their own from it, and
     /// never give `service` again: the key would stand in the line twice.
-    #[must_use]
     pub fn logger_of(&self, service: &'static str) -> Logger {
         self.plain.new(o!("service" => service))
     }
@@ -114,6 +113,19 @@ impl Telemetry {
             let _ = is_done.recv_timeout(within);
         }
     }
+}
+
+/// An error with its causes, for the log.
+#[must_use]
+pub fn chain(error: &(dyn std::error::Error + Send + Sync)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
 }
 
 const fn level(level: LogLevel) -> LevelFilter {

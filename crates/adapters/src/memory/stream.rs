@@ -60,7 +60,7 @@ impl MemoryStream {
         let mut state = self.shared.partitions.lock();
         state.1 += 1;
         let next = state.0.iter().map(|partition| partition.committed.max(partition.first)).collect();
-        MemorySource { shared: Arc::clone(&self.shared), next }
+        MemorySource { shared: Arc::clone(&self.shared), next, closed: false }
     }
 
     /// Messages that were not handled yet.
@@ -105,6 +105,7 @@ impl EventPublisher for MemoryStream {
 pub struct MemorySource {
     shared: Arc<Shared>,
     next: Vec<usize>,
+    closed: bool,
 }
 
 impl MemorySource {
@@ -131,12 +132,16 @@ impl EventSource for MemorySource {
     async fn next(&mut self, max: usize) -> Result<Vec<Delivery>, Cause> {
         loop {
             let taken = self.take(max.max(1));
-            if !taken.is_empty() {
+            if self.closed || !taken.is_empty() {
                 return Ok(taken);
             }
             let shared = Arc::clone(&self.shared);
             shared.arrived.notified().await;
         }
+    }
+
+    fn close(&mut self) {
+        self.closed = true;
     }
 
     async fn commit(&mut self, handled: &[Position]) -> Result<(), Cause> {

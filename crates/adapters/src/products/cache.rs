@@ -4,6 +4,7 @@
 //!
 //! A hit reads one entry and clones one `Arc`.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -52,6 +53,15 @@ impl<P> Clone for CachedProducts<P> {
             hits: self.hits.clone(),
             misses: self.misses.clone(),
         }
+    }
+}
+
+impl<P> fmt::Debug for CachedProducts<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CachedProducts")
+            .field("entries", &self.known.entry_count())
+            .field("entries_max", &self.entries_max)
+            .finish_non_exhaustive()
     }
 }
 

@@ -28,6 +28,8 @@ settings! {
 settings! {
     /// Checkouts.
     CheckoutSettings {
+        /// Checkouts in flight, one a user; one more is answered 503.
+        in_flight_max: usize = 10_000, "1 to 1000000", (range(min = 1, max = 1_000_000));
         /// Pause between rounds that resolve checkouts whose outcome is unknown.
         resolve_interval_ms: u64 = 1_000, "10 to 600000", (range(min = 10, max = 600_000)) => resolve_interval from_millis;
         /// Checkouts that are resolved in a round.
@@ -36,8 +38,6 @@ settings! {
         resolve_concurrency: usize = 8, "1 to 256", (range(min = 1, max = 256));
         /// Answers kept for repeats with an `Idempotency-Key`; the oldest go first.
         answers_max: usize = 100_000, "1 to 100000000", (range(min = 1, max = 100_000_000));
-        /// How long an answer is kept.
-        answers_ttl_hours: u64 = 24, "1 to 720", (range(min = 1, max = 720)) => answers_ttl from_hours;
     }
     groups {}
 }

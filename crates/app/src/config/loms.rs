@@ -75,6 +75,10 @@ settings! {
     NotifierSettings {
         /// Event ids that are remembered, to tell repeats.
         dedupe_window: usize = 100_000, "1 to 10000000", (range(min = 1, max = 10_000_000));
+        /// Events in memory, a partition, that were not handled yet; beyond it they wait in the outbox.
+        stream_max: usize = 100_000, "1 to 100000000", (range(min = 1, max = 100_000_000));
+        /// Events in memory that could not be handled; beyond it the next one waits.
+        dead_letters_max: usize = 10_000, "1 to 10000000", (range(min = 1, max = 10_000_000));
         /// Events that are taken at once.
         batch_max: usize = 256, "1 to 100000", (range(min = 1, max = 100_000));
         /// Pause after the first failure; it doubles.

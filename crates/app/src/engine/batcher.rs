@@ -17,6 +17,7 @@ use domain::order::settle::{SettleCommand, SettleRefusal, Settled};
 use domain::trace::TraceContext;
 use domain::types::OrderId;
 use tokio::sync::{Notify, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
 /// The bounds of the order book.
 #[derive(Debug, Clone, Copy)]
@@ -49,7 +50,7 @@ pub struct Batcher {
     queue: mpsc::Sender<Member>,
 }
 
-/// What decides batches; runs until all [`Batcher`]s are gone and the queue is empty.
+/// What decides batches.
 #[derive(Debug)]
 pub struct Batches<L, C> {
     queue: mpsc::Receiver<Member>,
@@ -104,12 +105,24 @@ impl OrderBook for Batcher {
 }
 
 impl<L: Ledger, C: Clock> Batches<L, C> {
-    /// Decides batch after batch.
-    pub async fn run(mut self) {
+    /// Decides batch after batch, until it is stopped or all [`Batcher`]s are gone; then what is
+    /// queued is still decided.
+    pub async fn run(mut self, stop: CancellationToken) {
         let size = metrics::histogram!("loms_batch_size_calls");
         let queued = metrics::gauge!("loms_batch_queue_calls");
         let mut members: Vec<Member> = Vec::with_capacity(self.batch_max);
-        while self.queue.recv_many(&mut members, self.batch_max).await > 0 {
+        loop {
+            let took = stop.run_until_cancelled(self.queue.recv_many(&mut members, self.batch_max)).await;
+            let took = match took {
+                Some(took) => took,
+                None => {
+                    self.queue.close();
+                    self.queue.recv_many(&mut members, self.batch_max).await
+                }
+            };
+            if took == 0 {
+                return;
+            }
             #[expect(clippy::cast_precision_loss, reason = "queues are far below 2^52")]
             {
                 size.record(members.len() as f64);
@@ -179,7 +192,7 @@ mod tests {
 
     fn start<L: Ledger>(limits: BatchLimits, ledger: L) -> (Batcher, tokio::task::JoinHandle<()>) {
         let (book, batches) = order_book(limits, ledger, ManualClock::default(), Arc::default());
-        (book, tokio::spawn(batches.run()))
+        (book, tokio::spawn(batches.run(CancellationToken::new())))
     }
 
     async fn reserved(ledger: &MemoryLedger, sku: Sku) -> u32 {
@@ -219,7 +232,7 @@ mod tests {
         while calls.iter().filter(|call| call.is_finished()).count() < 7 {
             tokio::task::yield_now().await; // refused although nothing is decided yet
         }
-        tokio::spawn(batches.run());
+        tokio::spawn(batches.run(CancellationToken::new()));
         let answers = futures::future::join_all(calls).await;
         let placed = answers.into_iter().filter(|answer| matches!(answer, Ok(Ok(Ok(_))))).count();
         assert_eq!((placed, reserved(&ledger, sku(1)).await), (3, 3));
@@ -263,7 +276,7 @@ mod tests {
             assert!(futures::poll!(&mut call).is_pending());
         }
         drop(book);
-        batches.run().await;
+        batches.run(CancellationToken::new()).await;
         assert!(ledger.order(order_id(1)).await.unwrap().is_some());
     }
 }

@@ -11,7 +11,7 @@ use slog::{Logger, error, info, warn};
 use tokio_util::sync::CancellationToken;
 
 use super::pause::Pauses;
-use super::relay::chain;
+use crate::telemetry::chain;
 
 /// The bounds of the notifier.
 #[derive(Debug, Clone, Copy)]
@@ -40,7 +40,14 @@ pub struct Consumer<Src, S, D> {
 impl<Src: EventSource, S: EventSink, D: DeadLetters> Consumer<Src, S, D> {
     /// Runs; what is held when it is stopped is still handled, made safe and committed.
     pub async fn run(mut self, stop: CancellationToken) {
-        while let Some(next) = stop.run_until_cancelled(self.source.next(self.limits.batch_max)).await {
+        loop {
+            let next = match stop.run_until_cancelled(self.source.next(self.limits.batch_max)).await {
+                Some(next) => next,
+                None => {
+                    self.source.close();
+                    self.source.next(self.limits.batch_max).await
+                }
+            };
             match next {
                 Ok(deliveries) if deliveries.is_empty() => return,
                 Ok(deliveries) => {
@@ -257,6 +264,10 @@ mod tests {
 
         async fn commit(&mut self, handled: &[Position]) -> Result<(), Cause> {
             self.0.commit(handled).await
+        }
+
+        fn close(&mut self) {
+            self.0.close();
         }
     }
 

@@ -8,7 +8,7 @@ use domain::order::ports::{OrderBook, OrderQueries};
 use slog::{Logger, info, warn};
 use tokio_util::sync::CancellationToken;
 
-use super::relay::chain;
+use crate::telemetry::chain;
 
 /// When orders expire.
 #[derive(Debug, Clone, Copy)]

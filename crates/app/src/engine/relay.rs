@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::pause::Pauses;
+use crate::telemetry::chain;
 
 /// The bounds of the relay.
 #[derive(Debug, Clone, Copy)]
@@ -98,18 +99,6 @@ impl<O: Outbox, P: EventPublisher> Relay<O, P> {
             () = stop.cancelled() => {}
         }
     }
-}
-
-/// An error with its causes, for the log.
-pub(crate) fn chain(error: &(dyn std::error::Error + Send + Sync)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Resolves checkouts whose outcome is unknown in the background, well before LOMS forgets
 //! their keys, so that a shopper who never comes back loses nothing.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::cart::checkout::{Checkout, CheckoutError};
@@ -9,7 +10,7 @@ use futures::StreamExt;
 use slog::{Logger, info, warn};
 use tokio_util::sync::CancellationToken;
 
-use super::relay::chain;
+use crate::telemetry::chain;
 
 /// How often, and how many.
 #[derive(Debug, Clone, Copy)]
@@ -24,14 +25,14 @@ pub struct ResolverLimits {
 
 /// Resolves checkouts until it is stopped.
 pub async fn run<C: Carts, L: Loms, K: Keys, S: Spawner>(
-    carts: impl AsRef<C>,
+    carts: Arc<C>,
     checkout: Checkout<C, L, K, S>,
     limits: ResolverLimits,
     log: Logger,
     stop: CancellationToken,
 ) {
     while stop.run_until_cancelled(tokio::time::sleep(limits.interval)).await.is_some() {
-        let users = match carts.as_ref().unresolved(limits.batch_max).await {
+        let users = match carts.unresolved(limits.batch_max).await {
             Ok(users) => users,
             Err(error) => {
                 warn!(log, "unresolved checkouts cannot be read"; "error" => chain(&error));

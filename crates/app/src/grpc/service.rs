@@ -23,9 +23,8 @@ use slog::{Logger, error, warn};
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
 
-use crate::engine::relay::chain;
 use crate::status;
-use crate::telemetry::trace;
+use crate::telemetry::{chain, trace};
 
 /// The service, over the order book and the reads of the ledger.
 #[derive(Debug, Clone)]

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderMap;
 use actix_web::{HttpRequest, HttpResponse, web};
 use domain::cart::add_item::AddItem;
@@ -10,12 +11,16 @@ use domain::cart::clear::Clear;
 use domain::cart::model::Added;
 use domain::cart::remove_item::RemoveItem;
 use domain::cart::view::{CartView, View};
-use domain::types::{IdempotencyKey, Quantity, Sku, UserId};
+use domain::error::{ErrorKind, Kind};
+use domain::types::{IdempotencyKey, OutOfRange, Quantity, Sku, UserId};
 use serde::{Deserialize, Serialize};
+use slog::{error, warn};
 use utoipa::{OpenApi, ToSchema};
 
-use super::problem::{Problem, method_not_allowed};
+use super::problem::Problem;
+use crate::telemetry::chain;
 use crate::roles::cart::CartShop;
+use crate::status::row;
 
 /// How many units to add.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -72,25 +77,27 @@ pub struct CheckoutBody {
 )]
 pub struct CartApi;
 
-/// Mounts the routes. A method that a path does not know is 405 and says which it knows.
+/// The OpenAPI document of the cart as JSON.
+#[must_use]
+pub fn openapi() -> String {
+    CartApi::openapi().to_json().expect("a document of plain data always serializes")
+}
+
+/// Mounts the routes.
 pub fn routes(config: &mut web::ServiceConfig) {
     config
         .service(
             web::resource("/user/{user_id}/cart/{sku}")
                 .route(web::post().to(add_item))
-                .route(web::delete().to(remove_item))
-                .default_service(web::to(|| method_not_allowed("POST, DELETE"))),
+                .route(web::delete().to(remove_item)),
         )
         .service(
             web::resource("/user/{user_id}/cart")
                 .route(web::get().to(view))
-                .route(web::delete().to(clear))
-                .default_service(web::to(|| method_not_allowed("GET, DELETE"))),
+                .route(web::delete().to(clear)),
         )
         .service(
-            web::resource("/checkout/{user_id}")
-                .route(web::post().to(checkout))
-                .default_service(web::to(|| method_not_allowed("POST"))),
+            web::resource("/checkout/{user_id}").route(web::post().to(checkout)),
         );
 }
 
@@ -119,10 +126,10 @@ async fn add_item(
     body: web::Json<AddItemBody>,
 ) -> Result<HttpResponse, Problem> {
     let (user, sku) = path.into_inner();
-    let (user, sku) = (UserId::try_from(user)?, Sku::try_from(sku)?);
-    let quantity = Quantity::try_from(body.count)?;
+    let (user, sku) = (parse::<UserId>(user)?, parse::<Sku>(sku)?);
+    let quantity = Quantity::try_from(body.count).map_err(|error| Problem::invalid(error.to_string()))?;
     let add = AddItem { carts: &*shop.carts, products: &*shop.products, loms: &*shop.loms };
-    match in_time(shop.request_timeout, add.run(user, sku, quantity)).await?.map_err(Problem::of)? {
+    match in_time(shop.request_timeout, add.run(user, sku, quantity)).await?.map_err(|error| shop.problem(&error))? {
         Added::New => Ok(HttpResponse::Created().json(Empty {})),
         Added::Increased => Ok(HttpResponse::Ok().json(Empty {})),
     }
@@ -143,8 +150,8 @@ async fn add_item(
 )]
 async fn remove_item(shop: web::Data<CartShop>, path: web::Path<(i64, i64)>) -> Result<HttpResponse, Problem> {
     let (user, sku) = path.into_inner();
-    let (user, sku) = (UserId::try_from(user)?, Sku::try_from(sku)?);
-    RemoveItem { carts: &*shop.carts }.run(user, sku).await.map_err(Problem::of)?;
+    let (user, sku) = (parse::<UserId>(user)?, parse::<Sku>(sku)?);
+    RemoveItem { carts: &*shop.carts }.run(user, sku).await.map_err(|error| shop.problem(&error))?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -159,8 +166,8 @@ async fn remove_item(shop: web::Data<CartShop>, path: web::Path<(i64, i64)>) -> 
     )
 )]
 async fn clear(shop: web::Data<CartShop>, path: web::Path<i64>) -> Result<HttpResponse, Problem> {
-    let user = UserId::try_from(path.into_inner())?;
-    Clear { carts: &*shop.carts }.run(user).await.map_err(Problem::of)?;
+    let user = parse::<UserId>(path.into_inner())?;
+    Clear { carts: &*shop.carts }.run(user).await.map_err(|error| shop.problem(&error))?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -178,9 +185,9 @@ async fn clear(shop: web::Data<CartShop>, path: web::Path<i64>) -> Result<HttpRe
     )
 )]
 async fn view(shop: web::Data<CartShop>, path: web::Path<i64>) -> Result<HttpResponse, Problem> {
-    let user = UserId::try_from(path.into_inner())?;
+    let user = parse::<UserId>(path.into_inner())?;
     let view = View { carts: &*shop.carts, products: &*shop.products, concurrency: shop.products_concurrency };
-    let cart = in_time(shop.request_timeout, view.run(user)).await?.map_err(Problem::of)?;
+    let cart = in_time(shop.request_timeout, view.run(user)).await?.map_err(|error| shop.problem(&error))?;
     Ok(HttpResponse::Ok().json(CartBody::from(cart)))
 }
 
@@ -206,12 +213,35 @@ async fn checkout(
     path: web::Path<i64>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let user = UserId::try_from(path.into_inner())?;
+    let user = parse::<UserId>(path.into_inner())?;
     let key = idempotency_key(request.headers())?;
     // The checkout itself goes on; only this caller stops waiting.
     let waited = tokio::time::timeout(shop.request_timeout, shop.checkout.run(user, key)).await;
-    let order = waited.map_err(|_| Problem::outcome_unknown())?.map_err(Problem::of)?;
+    let order = waited.map_err(|_| Problem::outcome_unknown())?.map_err(|error| shop.problem(&error))?;
     Ok(HttpResponse::Ok().json(CheckoutBody { order_id: order.get() }))
+}
+
+/// An id of the path.
+fn parse<T: TryFrom<i64, Error = OutOfRange>>(n: i64) -> Result<T, Problem> {
+    T::try_from(n).map_err(|error| Problem::invalid(error.to_string()))
+}
+
+impl CartShop {
+    /// What the shopper is told of an error. What is our bug, or unknown, is logged with its causes.
+    fn problem(&self, error: &impl Kind) -> Problem {
+        let kind = error.kind();
+        match kind {
+            ErrorKind::Internal => error!(self.log, "internal error"; "error" => chain(error)),
+            ErrorKind::OutcomeUnknown => warn!(self.log, "outcome unknown"; "error" => chain(error)),
+            ErrorKind::Invalid
+            | ErrorKind::NotFound
+            | ErrorKind::Refused
+            | ErrorKind::KeyReused
+            | ErrorKind::Unavailable => {}
+        }
+        let status = StatusCode::from_u16(row(kind).cart).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        Problem::new(status, error.to_string())
+    }
 }
 
 /// The caller's own key, if it has one.
@@ -219,16 +249,16 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Proble
     let mut values = headers.get_all("idempotency-key");
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {
-        return Err(Problem::bad_request("send one Idempotency-Key, not several"));
+        return Err(Problem::invalid("send one Idempotency-Key, not several"));
     }
     let text = value.to_str().unwrap_or_default();
-    IdempotencyKey::new(text).map(Some).map_err(|error| Problem::bad_request(error.to_string()))
+    IdempotencyKey::new(text).map(Some).map_err(|error| Problem::invalid(error.to_string()))
 }
 
 /// Bounds a request that does nothing before its last step.
 async fn in_time<T>(timeout: Duration, work: impl Future<Output = T>) -> Result<T, Problem> {
     let waited = tokio::time::timeout(timeout, work).await;
-    waited.map_err(|_| Problem::unavailable("the shop did not answer in time; nothing was done, try again later"))
+    waited.map_err(|_| Problem::unavailable())
 }
 
 impl From<CartView> for CartBody {

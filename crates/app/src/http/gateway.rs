@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 use tonic::metadata::{Ascii, MetadataMap, MetadataValue};
 use tonic::{Code, Request, Status};
 
-use crate::grpc::server::REQUEST_MAX_BYTES;
+use super::problem::{ErrorStyle, answer};
 use crate::grpc::service::Handle;
 use crate::roles::loms::Service;
 use crate::status::gateway_of;
@@ -32,30 +32,29 @@ struct ErrorBody<'a> {
     details: [(); 0],
 }
 
-/// Mounts the routes. A method that a path does not know is 405 and says which it knows.
+/// Mounts the routes.
 pub fn routes(config: &mut web::ServiceConfig) {
-    let post = |path: &str| web::resource(path.to_owned()).default_service(web::to(|| method_not_allowed("POST")));
-    let get = |path: &str| web::resource(path.to_owned()).default_service(web::to(|| method_not_allowed("GET")));
     config
-        .app_data(web::PayloadConfig::new(REQUEST_MAX_BYTES))
-        .service(post("/order/create").route(web::post().to(with_body::<OrderCreateRequest>)))
-        .service(post("/order/pay").route(web::post().to(with_body::<OrderPayRequest>)))
-        .service(post("/order/cancel").route(web::post().to(with_body::<OrderCancelRequest>)))
-        .service(get("/order/info").route(web::get().to(with_query::<OrderInfoRequest>)))
-        .service(get("/stock/info").route(web::get().to(with_query::<StocksInfoRequest>)));
+        .service(web::resource("/order/create").route(web::post().to(with_body::<OrderCreateRequest>)))
+        .service(web::resource("/order/pay").route(web::post().to(with_body::<OrderPayRequest>)))
+        .service(web::resource("/order/cancel").route(web::post().to(with_body::<OrderCancelRequest>)))
+        .service(web::resource("/order/info").route(web::get().to(with_query::<OrderInfoRequest>)))
+        .service(web::resource("/stock/info").route(web::get().to(with_query::<StocksInfoRequest>)));
 }
 
-/// What a path that nobody knows is answered.
-pub async fn not_found() -> HttpResponse {
-    error(StatusCode::NOT_FOUND, &Status::not_found("no such route; see /swagger/"))
-}
-
-async fn method_not_allowed(allowed: &'static str) -> HttpResponse {
-    let status = Status::unimplemented(format!("this path takes {allowed}"));
-    let mut answer = error(StatusCode::METHOD_NOT_ALLOWED, &status);
-    answer.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static(allowed));
-    answer
-}
+/// How the gateway words errors that no route of it makes.
+pub const STYLE: ErrorStyle = ErrorStyle(|http, detail| {
+    let code = match http.as_u16() {
+        404 => Code::NotFound,
+        405 => Code::Unimplemented,
+        413 => Code::ResourceExhausted,
+        503 => Code::Unavailable,
+        504 => Code::DeadlineExceeded,
+        400..500 => Code::InvalidArgument,
+        _ => Code::Internal,
+    };
+    error(http, &Status::new(code, detail))
+});
 
 /// A call whose message is the body.
 async fn with_body<M>(
@@ -103,14 +102,14 @@ where
     M: Validate<Context = ()>,
     Service: Handle<M, Answer: Serialize>,
 {
-    let answer = match message {
+    let answered = match message {
         Ok(message) => {
             let metadata = metadata(request.headers());
             service.call(Request::from_parts(metadata, tonic::Extensions::default(), message)).await
         }
         Err(status) => Err(status),
     };
-    match answer {
+    match answered {
         Ok(answer) => HttpResponse::Ok().json(answer.into_inner()),
         Err(status) => {
             let http = StatusCode::from_u16(gateway_of(status.code())).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -144,9 +143,5 @@ fn unread(error: &actix_web::Error) -> Status {
 }
 
 fn error(http: StatusCode, status: &Status) -> HttpResponse {
-    let mut builder = HttpResponse::build(http);
-    if status.code() == Code::Unavailable {
-        builder.insert_header((header::RETRY_AFTER, "1"));
-    }
-    builder.json(ErrorBody { code: status.code() as i32, message: status.message(), details: [] })
+    answer(http).json(ErrorBody { code: status.code() as i32, message: status.message(), details: [] })
 }

@@ -1,20 +1,32 @@
-//! The cart: carts in memory, checkout, and its HTTP interface.
+//! The cart: carts in memory, checkout, the resolver behind it, and its HTTP interface.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
+use adapters::grpc::client::GrpcLoms;
 use adapters::memory::carts::{CartLimits, MemoryCarts};
+use adapters::products::cache::{CacheSettings, CachedProducts};
+use adapters::products::client::{HttpProducts, HttpProductsSettings};
 use domain::cart::checkout::Checkout;
+use domain::cart::ports::{Loms, LomsError};
+use domain::types::Sku;
+use slog::{Logger, info, warn};
+use tokio_util::sync::CancellationToken;
 
 use super::links::{LomsLink, ProductsLink};
-use crate::config::Config;
+use super::{Process, StartError, tell_a_person};
+use crate::clock::SystemClock;
+use crate::config::ProductsClientSettings;
 use crate::engine::resolver::{self, ResolverLimits};
-use crate::lifecycle::Tasks;
+use crate::http::cart;
+use crate::http::swagger::Swagger;
+use crate::lifecycle::{Lifecycle, Stage};
 use crate::random::RandomKeys;
+use crate::telemetry::{chain, trace};
 
 /// Checkout as it is wired here.
-pub type CartCheckout = Checkout<MemoryCarts, LomsLink, RandomKeys, Tasks>;
+pub type CartCheckout = Checkout<MemoryCarts, LomsLink, RandomKeys, Lifecycle>;
 
 /// What the HTTP interface of the cart needs.
 #[derive(Debug)]
@@ -31,4 +43,143 @@ pub struct CartShop {
     pub request_timeout: Duration,
     /// Products of one cart that are fetched at the same time.
     pub products_concurrency: NonZeroUsize,
+    /// Where errors are told.
+    pub log: Logger,
+}
+
+/// The longest pause before a request to products is tried again.
+const RETRY_PAUSE_MAX: Duration = Duration::from_secs(5);
+/// How often the gauge of carts is set.
+const GAUGE_INTERVAL: Duration = Duration::from_secs(1);
+/// How often a cold cache is tried to be warmed, while products do not answer.
+const WARM_UP_RETRY: Duration = Duration::from_secs(10);
+
+/// The cart without the rest of the shop: products over HTTP, LOMS over gRPC.
+///
+/// # Errors
+/// [`StartError`].
+pub fn start_apart(process: &Process, log: Logger) -> Result<(), StartError> {
+    let settings = &process.settings.cart;
+    let client = HttpProducts::new(&client_settings(&settings.products), Arc::new(SystemClock), trace::current)?;
+    let cache = CacheSettings {
+        entries_max: settings.products.cache_max_entries,
+        ttl: settings.products.cache_ttl(),
+        unknown_ttl: settings.products.cache_unknown_ttl(),
+    };
+    let products = CachedProducts::new(client, cache);
+    if settings.products.warm_up {
+        let warming = warm_up(products.clone(), process.life.token(Stage::Accept), log.clone());
+        process.life.spawn(Stage::InFlight, "warm-up", warming);
+    }
+    process.health.optional("products", {
+        let products = products.clone();
+        move || {
+            let answers = products.source().answers();
+            async move { if answers { Ok(()) } else { Err("the last request failed".to_owned()) } }
+        }
+    });
+    let loms = GrpcLoms::new(&settings.loms.url, settings.loms.timeout(), trace::current)?;
+    process.health.optional("loms", {
+        let loms = loms.clone();
+        move || {
+            let loms = loms.clone();
+            async move { probe(&loms).await.map_err(|error| chain(&error)) }
+        }
+    });
+    start(process, ProductsLink::Http(products), LomsLink::Grpc(loms), log)
+}
+
+/// The cart, by these ways to products and LOMS.
+///
+/// # Errors
+/// [`StartError`] where the address cannot be had.
+pub fn start(process: &Process, products: ProductsLink, loms: LomsLink, log: Logger) -> Result<(), StartError> {
+    let settings = &process.settings.cart;
+    let limits = CartLimits { carts_max: settings.max_carts, answers_max: settings.checkout.answers_max };
+    let carts = Arc::new(MemoryCarts::new(limits));
+    let loms = Arc::new(loms);
+    let life = &process.life;
+    let checkout = Checkout::new(
+        Arc::clone(&carts),
+        Arc::clone(&loms),
+        RandomKeys::default(),
+        life.clone(),
+        settings.checkout.in_flight_max,
+    );
+    let limits = ResolverLimits {
+        interval: settings.checkout.resolve_interval(),
+        batch_max: settings.checkout.resolve_batch_max,
+        concurrency: settings.checkout.resolve_concurrency,
+    };
+    let stop = life.token(Stage::Accept);
+    let resolving = resolver::run(Arc::clone(&carts), checkout.clone(), limits, log.clone(), stop);
+    life.spawn(Stage::InFlight, "resolver", resolving);
+    life.spawn(Stage::Telemetry, "cart gauges", watch(process.clone(), Arc::clone(&carts), checkout.clone()));
+    let shop = actix_web::web::Data::new(CartShop {
+        carts,
+        products: Arc::new(products),
+        loms,
+        checkout,
+        request_timeout: settings.request_timeout(),
+        products_concurrency: NonZeroUsize::new(settings.products_concurrency).unwrap_or(NonZeroUsize::MIN),
+        log: log.clone(),
+    });
+    let swagger = Swagger::of(cart::openapi());
+    let server = process.server("cart", settings.http.address(), log);
+    let address = server.start(life, move |config| {
+        swagger.mount(config);
+        config.app_data(shop.clone());
+        cart::routes(config);
+    })?;
+    tell_a_person(&format!("cart         http://{address}/swagger/  metrics http://{address}/metrics"));
+    Ok(())
+}
+
+/// Asks LOMS something small; whether the sku exists does not matter.
+async fn probe(loms: &GrpcLoms) -> Result<(), LomsError> {
+    match Sku::try_from(1) {
+        Ok(sku) => loms.free_stock(sku).await.map(drop),
+        Err(_) => Ok(()),
+    }
+}
+
+fn client_settings(settings: &ProductsClientSettings) -> HttpProductsSettings {
+    HttpProductsSettings {
+        url: settings.url.clone(),
+        api_key: settings.api_key.expose().to_owned(),
+        requests_per_second: settings.requests_per_second,
+        queue_max: settings.queue_max,
+        request_timeout: settings.request_timeout(),
+        retries_max: settings.retries_max,
+        retry_pause: settings.retry_pause(),
+        retry_pause_max: RETRY_PAUSE_MAX,
+    }
+}
+
+/// Fills the cache from the list of products; while they do not answer it tries again.
+async fn warm_up(products: CachedProducts<HttpProducts>, stop: CancellationToken, log: Logger) {
+    while let Some(warmed) = stop.run_until_cancelled(products.warm_up()).await {
+        match warmed {
+            Ok(count) => {
+                info!(log, "products known"; "products" => count);
+                return;
+            }
+            Err(error) => warn!(log, "products cannot be listed"; "error" => chain(&error)),
+        }
+        if stop.run_until_cancelled(tokio::time::sleep(WARM_UP_RETRY)).await.is_none() {
+            return;
+        }
+    }
+}
+
+async fn watch(process: Process, carts: Arc<MemoryCarts>, checkout: CartCheckout) {
+    let stop = process.life.token(Stage::Telemetry);
+    let (entries, flights) = (metrics::gauge!("cart_carts"), metrics::gauge!("cart_checkouts_in_flight"));
+    while stop.run_until_cancelled(tokio::time::sleep(GAUGE_INTERVAL)).await.is_some() {
+        #[expect(clippy::cast_precision_loss, reason = "carts are far below 2^52")]
+        {
+            entries.set(carts.count() as f64);
+            flights.set(checkout.in_flight() as f64);
+        }
+    }
 }

@@ -6,9 +6,10 @@ use adapters::grpc::client::GrpcLoms;
 use adapters::in_process::InProcessLoms;
 #[cfg(feature = "loms")]
 use adapters::memory::ledger::MemoryLedger;
-use adapters::products::client::ProductsClient;
+use adapters::products::cache::CachedProducts;
 #[cfg(feature = "products")]
 use adapters::products::catalogue::Catalogue;
+use adapters::products::client::HttpProducts;
 use domain::cart::ports::{Loms, LomsError, Product, Products, ProductsError};
 use domain::order::model::Lines;
 use domain::types::{IdempotencyKey, OrderId, Sku, UserId};
@@ -21,9 +22,9 @@ use crate::engine::batcher::Batcher;
 pub enum ProductsLink {
     /// In this process.
     #[cfg(feature = "products")]
-    InProcess(std::sync::Arc<Catalogue>),
+    InProcess(Catalogue),
     /// Over HTTP.
-    Http(ProductsClient),
+    Http(CachedProducts<HttpProducts>),
 }
 
 impl Products for ProductsLink {

@@ -1,11 +1,185 @@
-//! LOMS: the ledger in memory, the order book and the relay over it, gRPC and its gateway.
+//! LOMS: the ledger in memory, the order book, relay and expiry over it, gRPC and its gateway.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use adapters::memory::ledger::MemoryLedger;
+use adapters::memory::ledger::{LedgerLimits, MemoryLedger, StockRecord};
+use adapters::memory::stock_file;
+use adapters::memory::stream::MemoryStream;
+use domain::clock::Clock;
+use domain::order::ports::Outbox;
+use slog::{Logger, error, info, warn};
+use tokio::sync::Notify;
 
-use crate::engine::batcher::Batcher;
+use super::{Process, StartError, tell_a_person};
+use crate::clock::SystemClock;
+use crate::config::Settings;
+use crate::engine::batcher::{BatchLimits, Batcher, order_book};
+use crate::engine::expiry::{self, ExpiryLimits};
+use crate::engine::relay::{Relay, RelayLimits};
+use crate::grpc::server::{GrpcLimits, GrpcServer, REQUEST_MAX_BYTES};
 use crate::grpc::service::LomsService;
+use crate::http::gateway;
+use crate::http::swagger::Swagger;
+use crate::lifecycle::Stage;
+use crate::telemetry::{RequestLog, chain};
 
 /// The service as it is wired here.
 pub type Service = LomsService<Batcher, Arc<MemoryLedger>>;
+
+/// What a cart in the same process needs of LOMS.
+#[derive(Debug, Clone)]
+pub struct Loms {
+    /// The order book.
+    pub book: Batcher,
+    /// The ledger, to be read.
+    pub ledger: Arc<MemoryLedger>,
+}
+
+/// How often the gauges of the outbox are set.
+const GAUGE_INTERVAL: Duration = Duration::from_secs(1);
+/// Calls in flight on one gRPC connection.
+const STREAMS_MAX: u32 = 1024;
+
+/// LOMS without the rest of the shop. There is no broker yet: its events end in memory.
+///
+/// # Errors
+/// [`StartError`].
+pub async fn start_apart(process: &Process, log: Logger) -> Result<(), StartError> {
+    warn!(log, "no broker is configured: order events end in this process");
+    process.health.optional("broker", || async { Err("none is configured".to_owned()) });
+    start(process, MemoryStream::new(process.settings.notifier.stream_max), log).await.map(drop)
+}
+
+/// LOMS, whose relay publishes to `events`.
+///
+/// # Errors
+/// [`StartError`].
+pub async fn start(process: &Process, events: MemoryStream, log: Logger) -> Result<Loms, StartError> {
+    let settings = &process.settings;
+    let ledger = Arc::new(ledger(settings)?);
+    let committed = Arc::new(Notify::new());
+    let limits = BatchLimits { batch_max: settings.loms.batch_max, queue_max: settings.loms.queue_max };
+    let (book, batches) = order_book(limits, Arc::clone(&ledger), SystemClock, Arc::clone(&committed));
+    let loms = Loms { book, ledger };
+    let service = LomsService::new(loms.book.clone(), Arc::clone(&loms.ledger), log.clone());
+    let grpc = bind_grpc(process, service.clone(), &log).await?;
+    serve_gateway(process, service, &log)?;
+
+    let life = &process.life;
+    life.spawn(Stage::Relay, "batches", batches.run(life.token(Stage::Relay)));
+    let relay = Relay {
+        outbox: Arc::clone(&loms.ledger),
+        publisher: events,
+        committed,
+        limits: relay_limits(settings),
+        log: log.clone(),
+    };
+    life.spawn(Stage::Relay, "relay", relay.run(life.token(Stage::Relay)));
+    life.spawn(Stage::Telemetry, "outbox gauges", watch_outbox(process.clone(), Arc::clone(&loms.ledger)));
+    start_expiry(process, &loms, log.clone());
+    process.health.required("ledger", {
+        let ledger = Arc::clone(&loms.ledger);
+        move || {
+            let ledger = Arc::clone(&ledger);
+            async move { ledger.backlog().await.map(drop).map_err(|error| chain(&error)) }
+        }
+    });
+    let (stop, failing) = (life.token(Stage::Accept), life.clone());
+    life.spawn(Stage::Accept, "grpc server", async move {
+        if let Err(error) = grpc.run(stop).await {
+            error!(log, "the gRPC server ended"; "error" => chain(&error));
+            failing.fail("the gRPC server ended");
+        }
+    });
+    Ok(loms)
+}
+
+fn ledger(settings: &Settings) -> Result<MemoryLedger, StartError> {
+    let limits = LedgerLimits {
+        orders_max: settings.loms.orders_max,
+        outbox_max: settings.loms.outbox_max,
+        keys_kept: settings.loms.idempotency_ttl(),
+    };
+    Ok(MemoryLedger::new(limits, stock(&settings.loms.stock_file)?, SystemClock.now()))
+}
+
+fn stock(path: &str) -> Result<Vec<StockRecord>, StartError> {
+    let refused = |source| StartError::Stock { path: path.to_owned(), source };
+    if path.is_empty() {
+        return stock_file::builtin().map_err(refused);
+    }
+    let json = std::fs::read(path).map_err(|source| StartError::File { path: path.to_owned(), source })?;
+    stock_file::parse(&json).map_err(refused)
+}
+
+async fn bind_grpc(
+    process: &Process,
+    service: Service,
+    log: &Logger,
+) -> Result<GrpcServer<Batcher, Arc<MemoryLedger>>, StartError> {
+    let settings = &process.settings;
+    let limits = GrpcLimits {
+        connections_max: settings.loms.max_connections,
+        streams_max: STREAMS_MAX,
+        call_timeout: settings.http.answer_timeout(),
+    };
+    let requests = RequestLog::new(log.clone(), settings.log.requests_per_second_max);
+    let tracing = process.tracing.clone();
+    let server = GrpcServer::bind(settings.loms.grpc.address(), service, limits, tracing, requests).await?;
+    if let Ok(address) = server.address() {
+        info!(log, "listening for gRPC"; "address" => %address);
+        tell_a_person(&format!("loms gRPC    {address} (with reflection)"));
+    }
+    Ok(server)
+}
+
+fn serve_gateway(process: &Process, service: Service, log: &Logger) -> Result<(), StartError> {
+    let mut server = process.server("loms", process.settings.loms.http.address(), log.clone());
+    server.style = gateway::STYLE;
+    server.body_max_bytes = REQUEST_MAX_BYTES;
+    let (service, swagger) = (actix_web::web::Data::new(service), Swagger::of(gateway::OPENAPI));
+    let address = server.start(&process.life, move |config| {
+        swagger.mount(config);
+        config.app_data(service.clone());
+        gateway::routes(config);
+    })?;
+    tell_a_person(&format!("loms         http://{address}/swagger/  metrics http://{address}/metrics"));
+    Ok(())
+}
+
+fn relay_limits(settings: &Settings) -> RelayLimits {
+    RelayLimits {
+        batch_max: settings.relay.batch_max,
+        poll_interval: settings.relay.poll_interval(),
+        first_pause: settings.relay.retry_pause(),
+        longest_pause: settings.relay.retry_pause_max(),
+    }
+}
+
+/// Expiry stops with what is in flight, so that the order book is still there for its last round.
+fn start_expiry(process: &Process, loms: &Loms, log: Logger) {
+    let settings = &process.settings.order;
+    let Some(payment_window) = settings.payment_window() else { return };
+    let limits = ExpiryLimits {
+        payment_window,
+        interval: settings.expiry_interval(),
+        batch_max: settings.expiry_batch_max,
+    };
+    let (book, ledger) = (loms.book.clone(), Arc::clone(&loms.ledger));
+    let stop = process.life.token(Stage::Accept);
+    process.life.spawn(Stage::InFlight, "expiry", expiry::run(book, ledger, SystemClock, limits, log, stop));
+}
+
+async fn watch_outbox(process: Process, ledger: Arc<MemoryLedger>) {
+    let stop = process.life.token(Stage::Telemetry);
+    let (events, age) =
+        (metrics::gauge!("loms_outbox_backlog_events"), metrics::gauge!("loms_outbox_oldest_age_seconds"));
+    while stop.run_until_cancelled(tokio::time::sleep(GAUGE_INTERVAL)).await.is_some() {
+        if let Ok(backlog) = ledger.backlog().await {
+            #[expect(clippy::cast_precision_loss, reason = "a backlog is far below 2^52")]
+            events.set(backlog.events as f64);
+            age.set(backlog.oldest.map_or(0.0, |oldest| SystemClock.now().since(oldest).as_secs_f64()));
+        }
+    }
+}

@@ -34,6 +34,18 @@ impl Output {
     }
 }
 
+/// Every `write` is taken whole, as lines.
+impl Write for Output {
+    fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+        self.write_lines(lines)?;
+        Ok(lines.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 impl fmt::Debug for Output {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Output")

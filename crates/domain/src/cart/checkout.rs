@@ -237,7 +237,7 @@ impl<C: Carts, L: Loms, K: Keys, S> Parts<C, L, K, S> {
             LomsError::Refused(message) => CheckoutError::Refused(message),
             LomsError::Unknown(_) => CheckoutError::Unknown(error),
             // That nothing was done now says nothing about the first time.
-            LomsError::Unavailable(_) if unresolved => CheckoutError::Unknown(error),
+            LomsError::Unavailable(_) | LomsError::Rejected(_) if unresolved => CheckoutError::Unknown(error),
             LomsError::Unavailable(_) => CheckoutError::Unavailable(Some(error)),
             LomsError::Rejected(_) => CheckoutError::Rejected(error),
         });

@@ -66,6 +66,9 @@ pub trait EventSource: Send + 'static {
     /// The next deliveries, 1 to `max`; empty when the source has been closed.
     fn next(&mut self, max: usize) -> impl Future<Output = Result<Vec<Delivery>, Cause>> + Send;
 
+    /// Takes nothing more in: what is held is still delivered, and then nothing.
+    fn close(&mut self);
+
     /// Notes that everything up to and including these positions was handled.
     fn commit(&mut self, handled: &[Position]) -> impl Future<Output = Result<(), Cause>> + Send;
 }

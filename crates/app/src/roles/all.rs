@@ -1,0 +1,25 @@
+//! The whole shop in one process: LOMS, products and events are reached without a wire, by the
+//! same ports as over it.
+
+use adapters::in_process::InProcessLoms;
+use adapters::memory::stream::MemoryStream;
+use slog::Logger;
+
+use super::links::{LomsLink, ProductsLink};
+use super::{Process, StartError, cart, loms, notifier, products};
+use crate::telemetry::trace;
+
+/// Starts all roles.
+///
+/// # Errors
+/// [`StartError`] of the first that does not start.
+pub async fn start(process: &Process, logger_of: impl Fn(&'static str) -> Logger) -> Result<(), StartError> {
+    let catalogue = products::catalogue(&process.settings)?;
+    let events = MemoryStream::new(process.settings.notifier.stream_max);
+    let source = events.subscribe();
+    let loms = loms::start(process, events, logger_of("loms")).await?;
+    notifier::start(process, source, logger_of("notifier"))?;
+    products::start(process, &catalogue, logger_of("products"))?;
+    let loms = LomsLink::InProcess(InProcessLoms::new(loms.book, loms.ledger, trace::current));
+    cart::start(process, ProductsLink::InProcess(catalogue), loms, logger_of("cart"))
+}
