@@ -44,6 +44,10 @@ fn a_process_speaks_in_json_lines_only() {
     telemetry.finish(Duration::from_secs(5));
 
     let text = String::from_utf8(kept.0.lock().clone()).unwrap();
+    look_at(&text);
+}
+
+fn look_at(text: &str) {
     let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let said = |message: &str| lines.iter().find(|line| line["msg"].as_str().is_some_and(|msg| msg.contains(message)));
     let hello = said("hello").unwrap();

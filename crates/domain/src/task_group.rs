@@ -27,10 +27,13 @@ pub enum GroupError<E> {
     Panicked(String),
 }
 
+/// A member: its place among the results, and its result.
+type Member<'a, T, E> = BoxFuture<'a, (usize, Result<T, GroupError<E>>)>;
+
 /// Futures of one request, run concurrently and boundedly.
 pub struct TaskGroup<'a, T, E> {
     limit: NonZeroUsize,
-    waiting: VecDeque<BoxFuture<'a, (usize, Result<T, GroupError<E>>)>>,
+    waiting: VecDeque<Member<'a, T, E>>,
 }
 
 impl<'a, T: Send + 'a, E: Send + 'a> TaskGroup<'a, T, E> {

@@ -26,14 +26,8 @@ const CALM: &str = "Enhance Your Calm";
 
 /// Decides, request by request.
 pub struct Misbehaviour {
-    clock: Arc<dyn Clock + Send + Sync>,
+    clock: Arc<dyn Clock>,
     state: Mutex<State>,
-}
-
-impl std::fmt::Debug for Misbehaviour {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Misbehaviour").finish_non_exhaustive()
-    }
 }
 
 struct State {
