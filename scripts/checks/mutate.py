@@ -47,15 +47,15 @@ def http(method, path, body, extra=()):
 
 
 HTTP_SEEDS = [
-    ("cart", http("POST", "/user/1/cart/1", b'{"count": 2}')),
+    ("cart", http("POST", "/user/1/cart/1001", b'{"count": 2}')),
     ("cart", http("GET", "/user/1/cart", None)),
     ("cart", http("POST", "/checkout/1", None, ["Idempotency-Key: abc"])),
     ("cart", http("GET", "/swagger/", None)),
-    ("gateway", http("POST", "/order/create", b'{"userId":"1","items":[{"sku":"1","count":1}]}', ["idempotency-key: k"])),
+    ("gateway", http("POST", "/order/create", b'{"userId":"1","items":[{"sku":"1001","count":1}]}', ["idempotency-key: k"])),
     ("gateway", http("POST", "/order/pay", b'{"orderId":"1"}')),
     ("gateway", http("GET", "/order/info?orderId=1", None)),
     ("products", http("GET", "/product?count=10&start_after_sku=0", None)),
-    ("products", http("GET", "/product/1", None)),
+    ("products", http("GET", "/product/1001", None)),
     ("notifier", http("GET", "/readyz", None)),
     ("notifier", http("GET", "/metrics", None)),
 ]
@@ -83,11 +83,16 @@ def damage(draw, data):
     return bytes(data)
 
 
+def sound(draw):
+    """An identifier that is likely to exist: users and orders count from 1, built-in skus from 1001."""
+    return draw.choice([0, 1000]) + draw.randint(1, 40)
+
+
 def path(draw, pattern):
     """The pattern with an identifier, sound or not, in each of its places."""
     while "{id}" in pattern:
         wild = draw.choice([str(draw.choice(INTS)), "a", "1.0", "%20", "%ff", "", "+1", "0x1", "1;", "\u0661"])
-        pattern = pattern.replace("{id}", str(draw.randint(1, 40)) if draw.random() < 0.7 else wild, 1)
+        pattern = pattern.replace("{id}", str(sound(draw)) if draw.random() < 0.7 else wild, 1)
     return pattern.encode("ascii", "replace").decode()
 
 
@@ -107,7 +112,7 @@ def value(draw, depth):
 
 def json_body(draw):
     """A body that is nearly right, or any JSON, or JSON with damaged bytes."""
-    line = {"sku": draw.choice([draw.randint(1, 40), str(draw.randint(1, 40))]), "count": draw.choice([1, 2, 3])}
+    line = {"sku": draw.choice([sound(draw), str(sound(draw))]), "count": draw.choice([1, 2, 3])}
     body = {"count": 1, "userId": "1", "orderId": str(draw.randint(1, 50)), "items": [line] * draw.choice([0, 1, 2, 501])}
     for _ in range(draw.randint(0, 2)):
         draw.choice([body, line])[draw.choice(KEYS)] = value(draw, 3)
@@ -133,7 +138,7 @@ def field(number, value):
 
 
 def number(draw):
-    return draw.randint(1, 40) if draw.random() < 0.8 else draw.choice(INTS)
+    return sound(draw) if draw.random() < 0.8 else draw.choice(INTS)
 
 
 def grpc_call(draw):

@@ -32,7 +32,7 @@ def check(name, base, folder):
         "--checks", ",".join(CHECKS),
         "--phases", "examples,coverage,fuzzing,stateful",
         "--max-examples", EXAMPLES,
-        "--seed", SEED, "--generation-deterministic", "--generation-database", "none",
+        "--seed", SEED, "--generation-deterministic",
         "--request-timeout", "15", "--warnings", "off", "--continue-on-failure", "--no-color",
     ]  # fmt: skip
     return subprocess.run(command, cwd=folder, check=False).returncode == 0
