@@ -47,12 +47,7 @@ fn carts(criterion: &mut Criterion) {
     group.bench_function("add_to_line", |bencher| {
         bencher.iter(|| {
             at += 1;
-            black_box(ready(carts.add(
-                user(at),
-                sku(at % LINES * 2),
-                Quantity::ONE,
-                FREE,
-            )))
+            black_box(ready(carts.add(user(at), sku(at % LINES * 2), Quantity::ONE, FREE)))
         });
     });
     group.bench_function("list", |bencher| {

@@ -17,10 +17,7 @@ const CHUNK: u64 = 1 << 16;
 /// A fresh ledger after so many orders.
 const ORDERS_MAX: u64 = 4_000_000;
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the bench's only reader of the clock"
-)]
+#[expect(clippy::disallowed_methods, reason = "the bench's only reader of the clock")]
 fn clock() -> Instant {
     Instant::now()
 }
@@ -47,9 +44,7 @@ impl Shop {
         }
         let from = self.made;
         self.made += count;
-        (from..self.made)
-            .map(|at| command(self.shape, at))
-            .collect()
+        (from..self.made).map(|at| command(self.shape, at)).collect()
     }
 
     /// The time of `batches` batches of `size`.

@@ -21,11 +21,7 @@ fn resident() -> u64 {
 fn main() -> std::io::Result<()> {
     let asked = |flag: &str| std::env::args().any(|arg| arg == flag);
     let orders: u64 = if asked("--bench") { 10_000_000 } else { 10_000 };
-    let shape = if asked("--keyed") {
-        Shape::Keyed
-    } else {
-        Shape::Spread
-    };
+    let shape = if asked("--keyed") { Shape::Keyed } else { Shape::Spread };
     let ledger = ledger(usize::MAX);
     let before = resident();
     let mut at = 0;

@@ -88,11 +88,7 @@ impl Verdict {
 }
 
 /// Asks for the free units of every sku.
-pub(crate) async fn free_units(
-    target: &Target,
-    skus: &[i64],
-    in_flight: usize,
-) -> Result<Free, LoadError> {
+pub(crate) async fn free_units(target: &Target, skus: &[i64], in_flight: usize) -> Result<Free, LoadError> {
     let asked = stream::iter(skus.iter().copied()).map(|sku| async move {
         let free = patiently(|| target.orders.free(sku)).await?;
         Ok::<_, Fault>(free.map(|free| (sku, free)))
@@ -119,12 +115,7 @@ pub(crate) async fn audit(
         drop_one_line(&mut orders);
     }
     let mut skus: BTreeSet<i64> = before.keys().copied().collect();
-    skus.extend(
-        orders
-            .iter()
-            .flat_map(|(_, told)| &told.lines)
-            .map(|line| line.sku),
-    );
+    skus.extend(orders.iter().flat_map(|(_, told)| &told.lines).map(|line| line.sku));
     let skus: Vec<i64> = skus.into_iter().collect();
     let after = free_units(target, &skus, options.in_flight).await?;
     let mut verdict = compare(before, &after, &orders);
@@ -226,11 +217,7 @@ fn drop_one_line(orders: &mut [(Placed, Told)]) {
     }
 }
 
-async fn told_orders(
-    target: &Target,
-    placed: &[Placed],
-    in_flight: usize,
-) -> Result<Vec<(Placed, Told)>, LoadError> {
+async fn told_orders(target: &Target, placed: &[Placed], in_flight: usize) -> Result<Vec<(Placed, Told)>, LoadError> {
     let asked = stream::iter(placed.iter().cloned()).map(|order| async move {
         let told = patiently(|| target.orders.info(order.order_id)).await;
         told.map(|told| (order, told))
@@ -258,10 +245,7 @@ async fn patiently<T, F: Future<Output = Answer<T>>>(ask: impl Fn() -> F) -> Ans
 }
 
 fn unanswered(what: &str, fault: &Fault) -> LoadError {
-    LoadError::Target(format!(
-        "cannot ask for {what}: {} {}",
-        fault.code, fault.detail
-    ))
+    LoadError::Target(format!("cannot ask for {what}: {} {}", fault.code, fault.detail))
 }
 
 fn name_of(pending: &Pending) -> String {
@@ -351,10 +335,7 @@ mod tests {
         let twice = compare(&Free::from([(1, 11)]), &stock, &[one.clone(), one]);
         assert_eq!(twice.wrong_orders, 1, "{twice:?}");
         let unpaid = order(1, Fate::Payed, "awaiting payment", &[line(1, 1)]);
-        assert_eq!(
-            compare(&Free::from([(1, 10)]), &stock, &[unpaid]).wrong_orders,
-            1
-        );
+        assert_eq!(compare(&Free::from([(1, 10)]), &stock, &[unpaid]).wrong_orders, 1);
         let new = order(1, Fate::Left, "new", &[line(1, 1)]);
         assert_eq!(compare(&stock, &stock, &[new]).wrong_orders, 1);
     }

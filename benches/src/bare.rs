@@ -13,18 +13,13 @@ use crate::error::LoadError;
 
 /// Answers every cart add with 201 and `{}`. The body is read, as any server must, but not looked at.
 pub(crate) async fn http(address: SocketAddr) -> Result<(), LoadError> {
-    let server =
-        HttpServer::new(|| App::new().route("/user/{user_id}/cart/{sku}", web::post().to(add)));
-    let listening = server
-        .bind(address)
-        .map_err(|error| not_listening(address, &error))?;
+    let server = HttpServer::new(|| App::new().route("/user/{user_id}/cart/{sku}", web::post().to(add)));
+    let listening = server.bind(address).map_err(|error| not_listening(address, &error))?;
     listening.run().await.map_err(LoadError::Output)
 }
 
 async fn add(_body: web::Bytes) -> HttpResponse {
-    HttpResponse::Created()
-        .content_type("application/json")
-        .body("{}")
+    HttpResponse::Created().content_type("application/json").body("{}")
 }
 
 /// Answers every call of LOMS with next to nothing; order ids count up.

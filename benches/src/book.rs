@@ -93,11 +93,7 @@ impl Book {
 
     /// Writes down the answer to an attempt to place an order; what is to be repeated if it is
     /// unknown comes from `pending`. Returns the order's number if it exists.
-    pub(crate) fn placing(
-        &mut self,
-        answer: &Answer<i64>,
-        pending: impl FnOnce() -> Pending,
-    ) -> Option<i64> {
+    pub(crate) fn placing(&mut self, answer: &Answer<i64>, pending: impl FnOnce() -> Pending) -> Option<i64> {
         match answer {
             Ok(order_id) => return Some(*order_id),
             Err(fault) => match fault.kind {

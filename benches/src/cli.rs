@@ -25,9 +25,7 @@ use args::{Cli, Command, Common, CompareArgs, HotArgs, MicroArgs, ReplayArgs, Sp
 /// or input file, 3 the run could not be completed.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     ExitCode::from(match runtime {
         Ok(runtime) => runtime.block_on(run(cli)),
         Err(error) => failed(&LoadError::Output(error)),
@@ -174,11 +172,7 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    async fn begin(
-        name: &'static str,
-        common: &'a Common,
-        skus: &[i64],
-    ) -> Result<Self, LoadError> {
+    async fn begin(name: &'static str, common: &'a Common, skus: &[i64]) -> Result<Self, LoadError> {
         let target = Target::new(&common.target.urls())?;
         let before = if common.no_audit {
             audit::Free::new()
@@ -202,15 +196,7 @@ impl<'a> Run<'a> {
         let verdict = if self.common.no_audit {
             None
         } else {
-            Some(
-                audit::audit(
-                    &self.target,
-                    &self.before,
-                    &mut finished.book,
-                    options_of_audit,
-                )
-                .await?,
-            )
+            Some(audit::audit(&self.target, &self.before, &mut finished.book, options_of_audit).await?)
         };
         report::print(self.name, &finished, verdict.as_ref())?;
         let json = report::to_json(self.name, &finished, verdict.as_ref(), options(self.common));
@@ -250,12 +236,7 @@ fn made_up_job(common: &Common, through_cart: bool, users: u64) -> Result<Job, L
     job(common, through_cart, 0, requests)
 }
 
-fn job(
-    common: &Common,
-    by_cart: bool,
-    retries: u32,
-    requests: Option<u64>,
-) -> Result<Job, LoadError> {
+fn job(common: &Common, by_cart: bool, retries: u32, requests: Option<u64>) -> Result<Job, LoadError> {
     let total = requests.or(common.pace.requests);
     let pace = Arc::new(pace(common, total));
     let stopped = pace.clone();

@@ -84,12 +84,7 @@ pub(crate) enum Orders {
 
 impl Orders {
     /// Places an order; the same key and lines give the same answer.
-    pub(crate) async fn create(
-        &self,
-        user_id: i64,
-        lines: &[Line],
-        key: Option<&str>,
-    ) -> Answer<i64> {
+    pub(crate) async fn create(&self, user_id: i64, lines: &[Line], key: Option<&str>) -> Answer<i64> {
         match self {
             Self::Grpc(grpc) => grpc.create(user_id, lines, key).await,
             Self::Gateway(gateway) => gateway.create(user_id, lines, key).await,

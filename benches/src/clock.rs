@@ -4,10 +4,7 @@
 use std::time::Instant;
 
 /// The monotonic clock.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the measuring tool's only reader of the clock"
-)]
+#[expect(clippy::disallowed_methods, reason = "the measuring tool's only reader of the clock")]
 pub(crate) fn now() -> Instant {
     Instant::now()
 }

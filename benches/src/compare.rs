@@ -74,25 +74,11 @@ pub(crate) async fn compare(plan: &Comparison) -> Result<Value, LoadError> {
     Ok(result)
 }
 
-async fn measured(
-    plan: &Comparison,
-    target: &Target,
-    pid: u32,
-    round: usize,
-) -> Result<(Finished, f64), LoadError> {
+async fn measured(plan: &Comparison, target: &Target, pid: u32, round: usize) -> Result<(Finished, f64), LoadError> {
     let before = cpu_seconds(pid)?;
     let pace = Arc::new(Pace::new(None, None, Some(plan.duration)));
     let seed = plan.seed.wrapping_add((round as u64) << 32);
-    let run = micro::run(
-        target,
-        plan.call,
-        plan.skus.clone(),
-        pace,
-        plan.in_flight,
-        seed,
-        None,
-    )
-    .await?;
+    let run = micro::run(target, plan.call, plan.skus.clone(), pace, plan.in_flight, seed, None).await?;
     let cpu = cpu_seconds(pid)? - before;
     let stats = &run.stats.ops[plan.call.name()];
     // A server that refuses is not doing the same work, and a comparison with it would say nothing.
@@ -115,10 +101,8 @@ impl Figures {
         let stats = &run.stats.ops[call.name()];
         let count = stats.count() as f64;
         self.throughput.push(count / run.elapsed.as_secs_f64());
-        self.p50_ms
-            .push(millis(stats.latency.value_at_quantile(0.5)));
-        self.p99_ms
-            .push(millis(stats.latency.value_at_quantile(0.99)));
+        self.p50_ms.push(millis(stats.latency.value_at_quantile(0.5)));
+        self.p99_ms.push(millis(stats.latency.value_at_quantile(0.99)));
         self.cpu_us.push(cpu_seconds * 1e6 / count);
     }
 
@@ -179,29 +163,15 @@ fn print(plan: &Comparison, figures: &Figures, result: &Value) -> Result<(), Loa
         plan.rounds,
         plan.duration.as_secs_f64()
     )?;
-    writeln!(
-        out,
-        "{:<26} {:>30} {:>30} {:>7}",
-        "", "ours", "bare", "ratio"
-    )?;
+    writeln!(out, "{:<26} {:>30} {:>30} {:>7}", "", "ours", "bare", "ratio")?;
     for (name, _) in figures.rows() {
         let row = &result["figures"][name];
         let cell = |side: &str| {
             let figure = |which: &str| row[side][which].as_f64().unwrap_or(f64::NAN);
-            format!(
-                "{:.2} ({:.2}–{:.2})",
-                figure("median"),
-                figure("min"),
-                figure("max")
-            )
+            format!("{:.2} ({:.2}–{:.2})", figure("median"), figure("min"), figure("max"))
         };
         let ratio = row["ratio"].as_f64().unwrap_or(f64::NAN);
-        writeln!(
-            out,
-            "{name:<26} {:>30} {:>30} {ratio:>7.2}",
-            cell("ours"),
-            cell("bare")
-        )?;
+        writeln!(out, "{name:<26} {:>30} {:>30} {ratio:>7.2}", cell("ours"), cell("bare"))?;
     }
     Ok(())
 }

@@ -71,21 +71,17 @@ pub(crate) fn read_skus(path: &Path) -> Result<Vec<i64>, LoadError> {
         sku: i64,
     }
     let file = File::open(path).map_err(|source| file_error(path, source))?;
-    let records: Vec<Record> =
-        serde_json::from_reader(BufReader::new(file)).map_err(|source| LoadError::Format {
-            path: path.to_owned(),
-            line: source.line(),
-            source,
-        })?;
+    let records: Vec<Record> = serde_json::from_reader(BufReader::new(file)).map_err(|source| LoadError::Format {
+        path: path.to_owned(),
+        line: source.line(),
+        source,
+    })?;
     Ok(ascending(records.into_iter().map(|record| record.sku)))
 }
 
 /// Every sku that the baskets name, once, ascending.
 pub(crate) fn skus_of(households: &[Household]) -> Vec<i64> {
-    let lines = households
-        .iter()
-        .flat_map(|h| &h.baskets)
-        .flat_map(|b| b.iter());
+    let lines = households.iter().flat_map(|h| &h.baskets).flat_map(|b| b.iter());
     ascending(lines.map(|line| line.sku))
 }
 
@@ -122,10 +118,7 @@ mod tests {
              {\"user_id\":2,\"lines\":[{\"sku\":9,\"count\":1}]}\n",
         );
         let all = read_baskets(&path, None).unwrap();
-        assert_eq!(
-            all.iter().map(|h| h.baskets.len()).collect::<Vec<_>>(),
-            [2, 1]
-        );
+        assert_eq!(all.iter().map(|h| h.baskets.len()).collect::<Vec<_>>(), [2, 1]);
         assert_eq!(skus_of(&all), [3, 5, 9]);
         assert_eq!(read_baskets(&path, Some(2)).unwrap().len(), 1);
         std::fs::remove_file(path).unwrap();

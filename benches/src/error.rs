@@ -63,9 +63,7 @@ impl LoadError {
         match self {
             Self::Usage(_) | Self::File { .. } | Self::Format { .. } => EXIT_USAGE,
             Self::Story(_) => EXIT_FOUND,
-            Self::Target(_) | Self::Listen { .. } | Self::Worker(_) | Self::Output(_) => {
-                EXIT_INCOMPLETE
-            }
+            Self::Target(_) | Self::Listen { .. } | Self::Worker(_) | Self::Output(_) => EXIT_INCOMPLETE,
         }
     }
 }

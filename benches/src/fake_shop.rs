@@ -67,9 +67,7 @@ impl Shop {
 
 fn key_of(request: &HttpRequest) -> String {
     let key = request.headers().get("idempotency-key");
-    key.and_then(|key| key.to_str().ok())
-        .unwrap_or_default()
-        .to_owned()
+    key.and_then(|key| key.to_str().ok()).unwrap_or_default().to_owned()
 }
 
 fn refused() -> Value {
@@ -77,8 +75,7 @@ fn refused() -> Value {
 }
 
 fn lost() -> HttpResponse {
-    HttpResponse::GatewayTimeout()
-        .json(json!({"code": 4, "message": "outcome unknown", "details": []}))
+    HttpResponse::GatewayTimeout().json(json!({"code": 4, "message": "outcome unknown", "details": []}))
 }
 
 async fn add(shop: Shared, path: web::Path<(i64, i64)>, body: web::Json<Value>) -> HttpResponse {
@@ -111,8 +108,7 @@ async fn checkout(shop: Shared, user: web::Path<i64>, request: HttpRequest) -> H
     match placed {
         _ if lose => lost(),
         Some(id) => HttpResponse::Ok().json(json!({"order_id": id})),
-        None => HttpResponse::build(StatusCode::PRECONDITION_FAILED)
-            .json(json!({"title": "not enough stock"})),
+        None => HttpResponse::build(StatusCode::PRECONDITION_FAILED).json(json!({"title": "not enough stock"})),
     }
 }
 
@@ -140,11 +136,7 @@ async fn settle(shop: Shared, what: web::Path<String>, body: web::Json<Value>) -
     let id: usize = body["orderId"].as_str().unwrap().parse().unwrap();
     let mut shop = shop.lock().unwrap();
     let (_, lines, before) = shop.orders[id - 1].clone();
-    let to = if what.as_str() == "pay" {
-        "payed"
-    } else {
-        "cancelled"
-    };
+    let to = if what.as_str() == "pay" { "payed" } else { "cancelled" };
     if before != to {
         if before != "awaiting payment" {
             return HttpResponse::BadRequest().json(refused());
@@ -173,8 +165,7 @@ async fn stock(shop: Shared, query: web::Query<HashMap<String, String>>) -> Http
     let sku: i64 = query["sku"].parse().unwrap();
     match shop.lock().unwrap().free.get(&sku) {
         Some(count) => HttpResponse::Ok().json(json!({"count": count})),
-        None => HttpResponse::NotFound()
-            .json(json!({"code": 5, "message": "unknown sku", "details": []})),
+        None => HttpResponse::NotFound().json(json!({"code": 5, "message": "unknown sku", "details": []})),
     }
 }
 
@@ -231,15 +222,7 @@ fn temporary(name: &str) -> String {
 }
 
 const SKUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/skus.json");
-const SPREAD: [&str; 7] = [
-    "spread",
-    "--skus",
-    "20",
-    "--users",
-    "200",
-    "--in-flight",
-    "16",
-];
+const SPREAD: [&str; 7] = ["spread", "--skus", "20", "--users", "200", "--in-flight", "16"];
 
 fn spread(more: &[&'static str]) -> Vec<&'static str> {
     SPREAD.iter().chain(more).copied().collect()
@@ -251,25 +234,12 @@ async fn lost_answers_are_resolved_by_their_keys() {
         lose_every: Some(7),
         ..Faults::default()
     };
-    let (code, report) = load(
-        faults,
-        10_000,
-        &spread(&["--sku-file", SKUS, "--then", "mix"]),
-    )
-    .await;
+    let (code, report) = load(faults, 10_000, &spread(&["--sku-file", SKUS, "--then", "mix"])).await;
     assert_eq!(code, 0, "{report:#}");
-    assert!(
-        report["audit"]["resolved"].as_u64().unwrap() > 20,
-        "{report:#}"
-    );
+    assert!(report["audit"]["resolved"].as_u64().unwrap() > 20, "{report:#}");
     assert_eq!(report["audit"]["unresolved"], 0);
     let orders = &report["audit"]["orders"];
-    let sum: u64 = orders
-        .as_object()
-        .unwrap()
-        .values()
-        .map(|n| n.as_u64().unwrap())
-        .sum();
+    let sum: u64 = orders.as_object().unwrap().values().map(|n| n.as_u64().unwrap()).sum();
     assert_eq!(sum, 200, "each wish made one order");
 }
 
@@ -282,12 +252,7 @@ async fn a_shop_that_forgets_keys_is_found_out() {
     };
     let (code, report) = load(faults, 10_000, &spread(&["--sku-file", SKUS])).await;
     assert_eq!(code, 1, "{report:#}");
-    assert!(
-        !report["audit"]["differences"]
-            .as_array()
-            .unwrap()
-            .is_empty()
-    );
+    assert!(!report["audit"]["differences"].as_array().unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -357,8 +322,5 @@ async fn a_shop_that_is_not_there_is_no_finding() {
         "http://127.0.0.1:1",
     ];
     assert_eq!(cli::run_from(&nobody).await, 3);
-    assert_eq!(
-        cli::run_from(&["load", "replay", "--baskets", "/nowhere"]).await,
-        2
-    );
+    assert_eq!(cli::run_from(&["load", "replay", "--baskets", "/nowhere"]).await, 2);
 }

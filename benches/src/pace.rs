@@ -36,11 +36,7 @@ pub(crate) struct Slot {
 
 impl Pace {
     /// `rate` in requests a second (none: closed loop); ends after `slots_max` slots or after `duration`.
-    pub(crate) fn new(
-        rate: Option<f64>,
-        slots_max: Option<u64>,
-        duration: Option<Duration>,
-    ) -> Self {
+    pub(crate) fn new(rate: Option<f64>, slots_max: Option<u64>, duration: Option<Duration>) -> Self {
         let start = clock::now();
         Self {
             start,
@@ -65,10 +61,7 @@ impl Pace {
         }
         let claimed = clock::now();
         let Some(period) = self.period else {
-            return self.before_end(claimed).then_some(Slot {
-                index,
-                start: claimed,
-            });
+            return self.before_end(claimed).then_some(Slot { index, start: claimed });
         };
         let due = self.start + period.mul_f64(index as f64);
         if !self.before_end(due) {
@@ -79,11 +72,7 @@ impl Pace {
         }
         tokio::time::sleep_until(due.into()).await;
         let woken = clock::now();
-        let start = if woken - due <= TIMER_SLACK {
-            woken
-        } else {
-            due
-        };
+        let start = if woken - due <= TIMER_SLACK { woken } else { due };
         Some(Slot { index, start })
     }
 

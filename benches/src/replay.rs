@@ -11,15 +11,8 @@ use crate::runner::{self, Finished, Worker};
 use crate::workloads::{Job, Wish, place};
 
 /// Replays every basket of every household.
-pub(crate) async fn replay(
-    target: &Target,
-    job: &Job,
-    households: Vec<Household>,
-) -> Result<Finished, LoadError> {
-    let baskets: usize = households
-        .iter()
-        .map(|household| household.baskets.len())
-        .sum();
+pub(crate) async fn replay(target: &Target, job: &Job, households: Vec<Household>) -> Result<Finished, LoadError> {
+    let baskets: usize = households.iter().map(|household| household.baskets.len()).sum();
     let progress = runner::progress("replay", Some(baskets as u64));
     let households = Arc::new(by_size(households));
     let next = Arc::new(AtomicUsize::new(0));

@@ -18,11 +18,7 @@ const DIFFERENCES_SHOWN: usize = 20;
 const QUANTILES: [(&str, f64); 4] = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999)];
 
 /// Prints a run to standard output.
-pub(crate) fn print(
-    name: &str,
-    run: &Finished,
-    verdict: Option<&Verdict>,
-) -> Result<(), LoadError> {
+pub(crate) fn print(name: &str, run: &Finished, verdict: Option<&Verdict>) -> Result<(), LoadError> {
     let mut out = io::stdout().lock();
     table(&mut out, name, run)?;
     if let Some(verdict) = verdict {
@@ -58,11 +54,7 @@ fn table(out: &mut impl Write, name: &str, run: &Finished) -> io::Result<()> {
             per_second(stats.count(), run.elapsed)
         )?;
         for (_, quantile) in QUANTILES {
-            write!(
-                out,
-                " {:>9.2}",
-                millis(stats.latency.value_at_quantile(quantile))
-            )?;
+            write!(out, " {:>9.2}", millis(stats.latency.value_at_quantile(quantile)))?;
         }
         writeln!(
             out,
@@ -88,12 +80,7 @@ fn table(out: &mut impl Write, name: &str, run: &Finished) -> io::Result<()> {
 
 fn print_faults(out: &mut impl Write, stats: &Stats) -> io::Result<()> {
     for (name, tally) in &stats.faults {
-        writeln!(
-            out,
-            "  {:>8} x {name}: {}",
-            tally.count,
-            tally.example.trim()
-        )?;
+        writeln!(out, "  {:>8} x {name}: {}", tally.count, tally.example.trim())?;
     }
     if stats.other_faults > 0 {
         writeln!(out, "  {:>8} others", stats.other_faults)?;
@@ -125,9 +112,8 @@ fn print_verdict(out: &mut impl Write, verdict: &Verdict) -> io::Result<()> {
         )?;
     }
     for found in verdict.differences.iter().take(DIFFERENCES_SHOWN) {
-        let missing = i64::from(found.before)
-            - i64::from(found.after)
-            - i64::try_from(found.ordered).unwrap_or(i64::MAX);
+        let missing =
+            i64::from(found.before) - i64::from(found.after) - i64::try_from(found.ordered).unwrap_or(i64::MAX);
         writeln!(
             out,
             "{:>14} {:>12} {:>12} {:>12} {missing:>12}",
@@ -149,12 +135,7 @@ fn print_verdict(out: &mut impl Write, verdict: &Verdict) -> io::Result<()> {
 }
 
 /// A run as JSON.
-pub(crate) fn to_json(
-    name: &str,
-    run: &Finished,
-    verdict: Option<&Verdict>,
-    options: Value,
-) -> Value {
+pub(crate) fn to_json(name: &str, run: &Finished, verdict: Option<&Verdict>, options: Value) -> Value {
     let calls: serde_json::Map<String, Value> = run
         .stats
         .ops
@@ -162,9 +143,7 @@ pub(crate) fn to_json(
         .map(|(op, stats)| ((*op).to_owned(), call_json(stats, run.elapsed)))
         .collect();
     let faults = run.stats.faults.iter();
-    let faults = faults.map(
-        |(name, tally)| json!({"fault": name, "count": tally.count, "example": tally.example}),
-    );
+    let faults = faults.map(|(name, tally)| json!({"fault": name, "count": tally.count, "example": tally.example}));
     json!({
         "command": name,
         "options": options,

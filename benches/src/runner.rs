@@ -37,11 +37,7 @@ pub(crate) struct Finished {
 
 impl Worker {
     /// Awaits one call and counts it from now.
-    pub(crate) async fn call<T>(
-        &mut self,
-        op: &'static str,
-        call: impl Future<Output = Answer<T>>,
-    ) -> Answer<T> {
+    pub(crate) async fn call<T>(&mut self, op: &'static str, call: impl Future<Output = Answer<T>>) -> Answer<T> {
         self.call_since(op, clock::now(), call).await
     }
 

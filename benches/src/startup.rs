@@ -69,10 +69,7 @@ fn spawn(command: &[String]) -> Result<Child, LoadError> {
         .split_first()
         .ok_or_else(|| LoadError::Usage("no command".to_owned()))?;
     let mut command = Command::new(program);
-    command
-        .args(args)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null());
+    command.args(args).stdin(Stdio::null()).stdout(Stdio::null());
     command.spawn().map_err(|source| LoadError::File {
         path: program.into(),
         source,
@@ -83,9 +80,7 @@ async fn first_answer(http: &Client, url: &str, child: &mut Child) -> Result<(),
     let until = clock::now() + START_MAX;
     while !answers(http, url).await {
         if let Ok(Some(status)) = child.try_wait() {
-            return Err(LoadError::Target(format!(
-                "the command ended by itself: {status}"
-            )));
+            return Err(LoadError::Target(format!("the command ended by itself: {status}")));
         }
         if clock::now() >= until {
             return Err(LoadError::Target(format!("{url} did not answer in time")));

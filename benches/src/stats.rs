@@ -86,9 +86,7 @@ impl Stats {
     pub(crate) fn record<T>(&mut self, op: &'static str, took: Duration, answer: &Answer<T>) {
         let stats = self.ops.entry(op).or_default();
         // A histogram that resizes takes every value.
-        let _ = stats
-            .latency
-            .record(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+        let _ = stats.latency.record(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
         let Err(fault) = answer else {
             stats.ok += 1;
             return;
@@ -156,10 +154,7 @@ mod tests {
         let slowest = all.ops["create"].latency.max();
         assert!((2_000_000..2_010_000).contains(&slowest), "{slowest} ns");
         assert_eq!(all.faults.len(), FAULTS_KEPT);
-        assert_eq!(
-            all.faults.values().map(|f| f.count).sum::<u64>() + all.other_faults,
-            60
-        );
+        assert_eq!(all.faults.values().map(|f| f.count).sum::<u64>() + all.other_faults, 60);
         assert_eq!(all.unexpected(), 60);
     }
 }

@@ -39,11 +39,7 @@ struct Story<'a> {
 }
 
 /// Tells it; an error where it goes another way than it should.
-pub(crate) async fn tell(
-    target: &Target,
-    key: &str,
-    app_log: Option<&Path>,
-) -> Result<(), LoadError> {
+pub(crate) async fn tell(target: &Target, key: &str, app_log: Option<&Path>) -> Result<(), LoadError> {
     let products = expect("the catalogue", target.products.list(50).await)?;
     let skus: Vec<i64> = products.iter().map(|product| product.sku).collect();
     let before = audit::free_units(target, &skus, IN_FLIGHT).await?;
@@ -111,10 +107,7 @@ impl Story<'_> {
         )?;
         expect("the payment", self.target.orders.pay(order_id).await)?;
         self.show(order_id).await?;
-        refused(
-            "cancelling a payed order",
-            self.target.orders.cancel(order_id).await,
-        )?;
+        refused("cancelling a payed order", self.target.orders.cancel(order_id).await)?;
         self.note(order_id, ANNA, &lines, Fate::Payed);
         Ok(())
     }
@@ -124,22 +117,13 @@ impl Story<'_> {
         let [_, product] = self.two_products()?;
         let free = expect("the stock", self.target.orders.free(product.sku).await)?;
         expect("an add", self.target.cart.add(BORIS, product.sku, 2).await)?;
-        let order_id = expect(
-            "the checkout",
-            self.target.cart.checkout(BORIS, self.key).await,
-        )?;
+        let order_id = expect("the checkout", self.target.cart.checkout(BORIS, self.key).await)?;
         self.show(order_id).await?;
-        expect(
-            "the cancellation",
-            self.target.orders.cancel(order_id).await,
-        )?;
+        expect("the cancellation", self.target.orders.cancel(order_id).await)?;
         self.show(order_id).await?;
         let back = expect("the stock", self.target.orders.free(product.sku).await)?;
         check("free units", back, free)?;
-        refused(
-            "paying a cancelled order",
-            self.target.orders.pay(order_id).await,
-        )?;
+        refused("paying a cancelled order", self.target.orders.pay(order_id).await)?;
         self.note(
             order_id,
             BORIS,
@@ -153,11 +137,7 @@ impl Story<'_> {
     }
 
     async fn sell_out(&mut self, before: &Free) -> Result<(), LoadError> {
-        let enough = |product: &&Product| {
-            before
-                .get(&product.sku)
-                .is_some_and(|free| *free >= LAST_UNITS)
-        };
+        let enough = |product: &&Product| before.get(&product.sku).is_some_and(|free| *free >= LAST_UNITS);
         let hot = self.products.iter().skip(2).find(enough).cloned();
         let hot = hot.ok_or_else(|| wrong("no product has 100 free units"))?;
         let free = before[&hot.sku];
@@ -167,29 +147,15 @@ impl Story<'_> {
                 sku: hot.sku,
                 count: free - LAST_UNITS,
             }];
-            let bought = self
-                .target
-                .orders
-                .create(WHOLESALER, &lines, Some(self.key))
-                .await;
-            self.note(
-                expect("the wholesale order", bought)?,
-                WHOLESALER,
-                &lines,
-                Fate::Left,
-            );
-            say(&format!(
-                "   a wholesaler takes {} of {free}",
-                free - LAST_UNITS
-            ))?;
+            let bought = self.target.orders.create(WHOLESALER, &lines, Some(self.key)).await;
+            self.note(expect("the wholesale order", bought)?, WHOLESALER, &lines, Fate::Left);
+            say(&format!("   a wholesaler takes {} of {free}", free - LAST_UNITS))?;
         }
         let (cart, key) = (&self.target.cart, self.key);
         let users = || stream::iter(FIRST_BUYER..FIRST_BUYER + BUYERS);
         let filled = users().map(|user| cart.add(user, hot.sku, 1));
         let filled: Vec<Answer<()>> = filled.buffer_unordered(IN_FLIGHT).collect().await;
-        filled
-            .into_iter()
-            .try_for_each(|answer| expect("an add", answer))?;
+        filled.into_iter().try_for_each(|answer| expect("an add", answer))?;
         say(&format!(
             "   {BUYERS} buyers have the last {LAST_UNITS} units in their carts and check out at once"
         ))?;
@@ -221,41 +187,20 @@ impl Story<'_> {
     }
 
     /// Every tenth winner cancels, the others pay.
-    async fn settle_winners(
-        &mut self,
-        hot: &Product,
-        winners: &[(i64, i64)],
-    ) -> Result<(), LoadError> {
-        let lines = [Line {
-            sku: hot.sku,
-            count: 1,
-        }];
+    async fn settle_winners(&mut self, hot: &Product, winners: &[(i64, i64)]) -> Result<(), LoadError> {
+        let lines = [Line { sku: hot.sku, count: 1 }];
         let mut cancelled = 0;
         for (at, (user, order_id)) in winners.iter().enumerate() {
-            let fate = if at % 10 == 9 {
-                Fate::Cancelled
-            } else {
-                Fate::Payed
-            };
+            let fate = if at % 10 == 9 { Fate::Cancelled } else { Fate::Payed };
             if fate == Fate::Cancelled {
                 cancelled += 1;
             }
-            expect(
-                "a payment",
-                crate::book::settle(self.target, *order_id, fate).await,
-            )?;
+            expect("a payment", crate::book::settle(self.target, *order_id, fate).await)?;
             self.note(*order_id, *user, &lines, fate);
         }
-        say(&format!(
-            "   {} pay, {cancelled} cancel",
-            winners.len() - cancelled
-        ))?;
+        say(&format!("   {} pay, {cancelled} cancel", winners.len() - cancelled))?;
         let free = expect("the stock", self.target.orders.free(hot.sku).await)?;
-        check(
-            "free units",
-            free.map(|free| free as usize),
-            Some(cancelled),
-        )?;
+        check("free units", free.map(|free| free as usize), Some(cancelled))?;
         say(&format!("   {cancelled} units are free again"))
     }
 
@@ -280,12 +225,7 @@ impl Story<'_> {
     async fn notifier(&self, log: &Path) -> Result<(), LoadError> {
         say("6. What the notifier saw")?;
         let expected = self.expected_events();
-        let seen = story_log::wait_for(
-            log,
-            expected.iter().map(|(_, n)| n).sum(),
-            NOTIFIER_PATIENCE,
-        )
-        .await?;
+        let seen = story_log::wait_for(log, expected.iter().map(|(_, n)| n).sum(), NOTIFIER_PATIENCE).await?;
         let first = self.book.placed.first().map(|order| order.order_id);
         for event in seen.iter().filter(|event| Some(event.order_id) == first) {
             let (order, moment) = (event.order_id, &event.moment);
@@ -303,13 +243,7 @@ impl Story<'_> {
     /// Events by status: each order is `new` first, and then what became of it.
     fn expected_events(&self) -> [(&'static str, u64); 5] {
         let placed = self.book.placed.len() as u64;
-        let of = |fate| {
-            self.book
-                .placed
-                .iter()
-                .filter(|order| order.fate == fate)
-                .count() as u64
-        };
+        let of = |fate| self.book.placed.iter().filter(|order| order.fate == fate).count() as u64;
         [
             ("new", placed + self.failed),
             ("awaiting payment", placed),
@@ -329,10 +263,7 @@ impl Story<'_> {
     async fn show(&self, order_id: i64) -> Result<(), LoadError> {
         let told = expect("the order", self.target.orders.info(order_id).await)?;
         let units: u64 = told.lines.iter().map(|line| u64::from(line.count)).sum();
-        say(&format!(
-            "   order {order_id}: {units} units, {}",
-            told.status
-        ))
+        say(&format!("   order {order_id}: {units} units, {}", told.status))
     }
 
     fn note(&mut self, order_id: i64, user_id: i64, lines: &[Line], fate: Fate) {
@@ -351,19 +282,13 @@ fn expect<T>(what: &str, answer: Answer<T>) -> Result<T, LoadError> {
 
 fn refused<T>(what: &str, answer: Answer<T>) -> Result<(), LoadError> {
     match answer {
-        Err(fault) if fault.kind == FaultKind::Refused => {
-            say(&format!("   {what} is refused: {}", fault.detail))
-        }
+        Err(fault) if fault.kind == FaultKind::Refused => say(&format!("   {what} is refused: {}", fault.detail)),
         Err(fault) => Err(failed(what, &fault)),
         Ok(_) => Err(wrong(&format!("{what} was not refused"))),
     }
 }
 
-fn check<T: PartialEq + std::fmt::Debug>(
-    what: &str,
-    found: T,
-    expected: T,
-) -> Result<(), LoadError> {
+fn check<T: PartialEq + std::fmt::Debug>(what: &str, found: T, expected: T) -> Result<(), LoadError> {
     if found == expected {
         return Ok(());
     }

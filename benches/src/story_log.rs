@@ -32,11 +32,7 @@ struct Line {
 }
 
 /// Waits until the file holds `expected` events or the time is over; gives back what is there.
-pub(crate) async fn wait_for(
-    path: &Path,
-    expected: u64,
-    patience: Duration,
-) -> Result<Vec<Event>, LoadError> {
+pub(crate) async fn wait_for(path: &Path, expected: u64, patience: Duration) -> Result<Vec<Event>, LoadError> {
     let until = clock::now() + patience;
     loop {
         let text = std::fs::read_to_string(path).map_err(|source| LoadError::File {

@@ -79,12 +79,7 @@ pub(crate) struct Wish {
 }
 
 /// Everybody wants one unit of `sku`.
-pub(crate) async fn hot(
-    target: &Target,
-    job: &Job,
-    sku: i64,
-    users: u64,
-) -> Result<Finished, LoadError> {
+pub(crate) async fn hot(target: &Target, job: &Job, sku: i64, users: u64) -> Result<Finished, LoadError> {
     let lines: Lines = [Line { sku, count: 1 }].into();
     made_up(target, job, "hot", users, move |_| lines.clone()).await
 }
@@ -183,9 +178,7 @@ async fn place_by_cart(worker: &mut Worker, job: &Job, wish: Wish) {
     let (cart, key) = (worker.target.cart.clone(), key_of(job, &wish));
     let mut tries = 0;
     let answer = loop {
-        let answer = worker
-            .call("checkout", cart.checkout(wish.user_id, &key))
-            .await;
+        let answer = worker.call("checkout", cart.checkout(wish.user_id, &key)).await;
         if !retry_after(&answer, &mut tries, job.retries).await {
             break answer;
         }
@@ -232,9 +225,7 @@ async fn add(worker: &mut Worker, job: &Job, user_id: i64, line: Line) -> Result
     let cart = worker.target.cart.clone();
     let mut tries = 0;
     loop {
-        let answer = worker
-            .call("add", cart.add(user_id, line.sku, line.count))
-            .await;
+        let answer = worker.call("add", cart.add(user_id, line.sku, line.count)).await;
         let kind = match &answer {
             Ok(()) => return Ok(()),
             Err(fault) => fault.kind,

@@ -1,7 +1,7 @@
 """schemathesis over both OpenAPI documents, as the running shop serves them: it finds no answer of
 5xx that the contract does not name, and none outside the documents. Run by with_shop.py.
 
-Examples are bounded and drawn from a fixed seed, so that a failure comes again.
+Examples are bounded and the same in each run, so that a failure comes again.
 """
 
 import os
@@ -9,18 +9,9 @@ import subprocess
 import sys
 import tempfile
 
-SEED = "20260102"
 EXAMPLES = os.environ.get("OPENAPI_EXAMPLES", "60")
-CHECKS = [
-    "not_a_server_error",
-    "status_code_conformance",
-    "content_type_conformance",
-    "response_headers_conformance",
-    "response_schema_conformance",
-    "negative_data_rejection",
-    "unsupported_method",
-    "missing_required_header",
-]
+# A sound order may be refused (no stock, unknown sku), so acceptance of all sound data is no rule here.
+LEFT_OUT = "positive_data_acceptance"
 
 
 def check(name, base, folder):
@@ -29,13 +20,15 @@ def check(name, base, folder):
     print(f"\n-- {name}: {url}", flush=True)
     command = [
         "schemathesis", "run", url, "--url", base,
-        "--checks", ",".join(CHECKS),
+        "--checks", "all", "--exclude-checks", LEFT_OUT,
         "--phases", "examples,coverage,fuzzing,stateful",
         "--max-examples", EXAMPLES,
-        "--seed", SEED, "--generation-deterministic",
+        "--generation-deterministic",
         "--request-timeout", "15", "--warnings", "off", "--continue-on-failure", "--no-color",
     ]  # fmt: skip
-    return subprocess.run(command, cwd=folder, check=False).returncode == 0
+    here = os.path.dirname(os.path.abspath(__file__))
+    env = os.environ | {"SCHEMATHESIS_HOOKS": "openapi_hooks", "PYTHONPATH": here}
+    return subprocess.run(command, cwd=folder, env=env, check=False).returncode == 0
 
 
 def main():

@@ -30,9 +30,7 @@ pub(crate) enum Shape {
 
 /// The futures of the memory ledger are ready at once.
 pub(crate) fn ready<T>(future: impl Future<Output = T>) -> T {
-    future
-        .now_or_never()
-        .expect("the memory ledger never waits")
+    future.now_or_never().expect("the memory ledger never waits")
 }
 
 pub(crate) fn now() -> Moment {
@@ -66,10 +64,8 @@ pub(crate) fn command(shape: Shape, at: u64) -> Command {
         },
         quantity: Quantity::ONE,
     };
-    let key = (shape == Shape::Keyed)
-        .then(|| IdempotencyKey::new(format!("key-of-order-{at:016}")).expect("ASCII"));
-    let user =
-        UserId::try_from(1 + i64::try_from(at % 1_000_000).expect("small")).expect("positive");
+    let key = (shape == Shape::Keyed).then(|| IdempotencyKey::new(format!("key-of-order-{at:016}")).expect("ASCII"));
+    let user = UserId::try_from(1 + i64::try_from(at % 1_000_000).expect("small")).expect("positive");
     let lines = Lines::merge((0..LINES).map(line)).expect("three lines");
     Command {
         action: Action::Place(Draft { user, lines, key }),

@@ -338,12 +338,10 @@ impl SkuArgs {
         }
         let target = Target::new(&target.urls())?;
         let products: &ProductsClient = &target.products;
-        let listed = products.list(self.skus).await.map_err(|fault| {
-            LoadError::Target(format!(
-                "cannot list products: {} {}",
-                fault.code, fault.detail
-            ))
-        })?;
+        let listed = products
+            .list(self.skus)
+            .await
+            .map_err(|fault| LoadError::Target(format!("cannot list products: {} {}", fault.code, fault.detail)))?;
         some(listed.into_iter().map(|product| product.sku).collect())
     }
 
@@ -360,9 +358,7 @@ impl SkuArgs {
 
 fn some(skus: Vec<i64>) -> Result<Arc<[i64]>, LoadError> {
     if skus.is_empty() {
-        return Err(LoadError::Usage(
-            "there are no skus to choose from".to_owned(),
-        ));
+        return Err(LoadError::Usage("there are no skus to choose from".to_owned()));
     }
     Ok(skus.into())
 }

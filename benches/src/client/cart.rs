@@ -55,10 +55,7 @@ impl CartClient {
         let url = format!("{}/user/{user_id}/cart/{sku}", self.base);
         let answer = send(self.http.post(url).json(&json!({ "count": count }))).await?;
         // Read to its end, or the connection cannot be used again.
-        answer
-            .bytes()
-            .await
-            .map_err(|error| super::http::transport(&error))?;
+        answer.bytes().await.map_err(|error| super::http::transport(&error))?;
         Ok(())
     }
 
@@ -83,10 +80,7 @@ impl CartClient {
     pub(crate) async fn checkout(&self, user_id: i64, key: &str) -> Answer<i64> {
         let url = format!("{}/checkout/{user_id}", self.base);
         let answer = send(self.http.post(url).header("idempotency-key", key)).await?;
-        let body = answer
-            .bytes()
-            .await
-            .map_err(|error| super::http::transport(&error))?;
+        let body = answer.bytes().await.map_err(|error| super::http::transport(&error))?;
         let done: CheckedOut = serde_json::from_slice(&body).map_err(|error| malformed(&error))?;
         Ok(done.order_id)
     }

@@ -34,21 +34,13 @@ impl GatewayOrders {
         }
     }
 
-    pub(super) async fn create(
-        &self,
-        user_id: i64,
-        lines: &[Line],
-        key: Option<&str>,
-    ) -> Answer<i64> {
+    pub(super) async fn create(&self, user_id: i64, lines: &[Line], key: Option<&str>) -> Answer<i64> {
         let items: Vec<Value> = lines
             .iter()
             .map(|line| json!({ "sku": line.sku.to_string(), "count": line.count }))
             .collect();
         let body = json!({ "userId": user_id.to_string(), "items": items });
-        let mut request = self
-            .http
-            .post(format!("{}/order/create", self.base))
-            .json(&body);
+        let mut request = self.http.post(format!("{}/order/create", self.base)).json(&body);
         if let Some(key) = key {
             request = request.header("idempotency-key", key);
         }
@@ -65,22 +57,14 @@ impl GatewayOrders {
 
     async fn order_call(&self, what: &str, order_id: i64) -> Answer<()> {
         let url = format!("{}/order/{what}", self.base);
-        send(
-            self.http
-                .post(url)
-                .json(&json!({ "orderId": order_id.to_string() })),
-        )
-        .await?;
+        send(self.http.post(url).json(&json!({ "orderId": order_id.to_string() }))).await?;
         Ok(())
     }
 
     pub(super) async fn info(&self, order_id: i64) -> Answer<Told> {
         let url = format!("{}/order/info?orderId={order_id}", self.base);
         let told = send(self.http.get(url)).await?;
-        let items = told["items"]
-            .as_array()
-            .map(Vec::as_slice)
-            .unwrap_or_default();
+        let items = told["items"].as_array().map(Vec::as_slice).unwrap_or_default();
         let lines = items.iter().map(|item| {
             let count = u32::try_from(int(item, "count")?).map_err(|error| malformed(&error))?;
             Ok(Line {
@@ -99,13 +83,10 @@ impl GatewayOrders {
         let url = format!("{}/stock/info?sku={sku}", self.base);
         match send(self.http.get(url)).await {
             Ok(told) => {
-                let count =
-                    u32::try_from(int(&told, "count")?).map_err(|error| malformed(&error))?;
+                let count = u32::try_from(int(&told, "count")?).map_err(|error| malformed(&error))?;
                 Ok(Some(count))
             }
-            Err(fault) if fault.code == code_name(StatusCode::NOT_FOUND, Some(NOT_FOUND)) => {
-                Ok(None)
-            }
+            Err(fault) if fault.code == code_name(StatusCode::NOT_FOUND, Some(NOT_FOUND)) => Ok(None),
             Err(fault) => Err(fault),
         }
     }
@@ -119,9 +100,7 @@ async fn send(request: RequestBuilder) -> Answer<Value> {
     if status.is_success() {
         return serde_json::from_slice(&body).map_err(|error| malformed(&error));
     }
-    let code = serde_json::from_slice(&body)
-        .ok()
-        .map(|problem: Problem| problem.code);
+    let code = serde_json::from_slice(&body).ok().map(|problem: Problem| problem.code);
     let kind = match code {
         Some(FAILED_PRECONDITION) => FaultKind::Refused,
         _ => kind_of(status),

@@ -45,10 +45,7 @@ impl GrpcOrders {
     }
 
     /// The deadline goes along as `grpc-timeout`, and holds on our side too.
-    async fn bounded<T>(
-        &self,
-        call: impl Future<Output = Result<tonic::Response<T>, Status>>,
-    ) -> Answer<T> {
+    async fn bounded<T>(&self, call: impl Future<Output = Result<tonic::Response<T>, Status>>) -> Answer<T> {
         match tokio::time::timeout(self.timeout, call).await {
             Ok(Ok(answer)) => Ok(answer.into_inner()),
             Ok(Err(status)) => Err(fault_of(&status)),
@@ -56,12 +53,7 @@ impl GrpcOrders {
         }
     }
 
-    pub(super) async fn create(
-        &self,
-        user_id: i64,
-        lines: &[Line],
-        key: Option<&str>,
-    ) -> Answer<i64> {
+    pub(super) async fn create(&self, user_id: i64, lines: &[Line], key: Option<&str>) -> Answer<i64> {
         let items = lines.iter().map(|line| proto::Item {
             sku: line.sku,
             count: line.count,
@@ -75,24 +67,17 @@ impl GrpcOrders {
                 .map_err(|error| Fault::new(FaultKind::Unexpected, "bad key", error.to_string()))?;
             request.metadata_mut().insert("idempotency-key", value);
         }
-        Ok(self
-            .bounded(self.client().order_create(request))
-            .await?
-            .order_id)
+        Ok(self.bounded(self.client().order_create(request)).await?.order_id)
     }
 
     pub(super) async fn pay(&self, order_id: i64) -> Answer<()> {
         let request = proto::OrderPayRequest { order_id };
-        self.bounded(self.client().order_pay(request))
-            .await
-            .map(drop)
+        self.bounded(self.client().order_pay(request)).await.map(drop)
     }
 
     pub(super) async fn cancel(&self, order_id: i64) -> Answer<()> {
         let request = proto::OrderCancelRequest { order_id };
-        self.bounded(self.client().order_cancel(request))
-            .await
-            .map(drop)
+        self.bounded(self.client().order_cancel(request)).await.map(drop)
     }
 
     pub(super) async fn info(&self, order_id: i64) -> Answer<Told> {
@@ -128,9 +113,7 @@ fn fault_of(status: &Status) -> Fault {
     let kind = match status.code() {
         Code::FailedPrecondition => FaultKind::Refused,
         Code::Unavailable | Code::ResourceExhausted => FaultKind::Unavailable,
-        Code::DeadlineExceeded | Code::Internal | Code::Unknown | Code::Cancelled => {
-            FaultKind::Unknown
-        }
+        Code::DeadlineExceeded | Code::Internal | Code::Unknown | Code::Cancelled => FaultKind::Unknown,
         _ => FaultKind::Unexpected,
     };
     Fault::new(kind, code_name(status.code()), status.message())
@@ -150,17 +133,8 @@ mod tests {
         assert_eq!(fault_of(&sent).kind, FaultKind::Unavailable);
         let made = Status::from_error(Box::new(std::io::Error::other("broken pipe")));
         assert_eq!(fault_of(&made).kind, FaultKind::Unknown);
-        assert_eq!(
-            fault_of(&Status::deadline_exceeded("")).kind,
-            FaultKind::Unknown
-        );
-        assert_eq!(
-            fault_of(&Status::failed_precondition("")).kind,
-            FaultKind::Refused
-        );
-        assert_eq!(
-            fault_of(&Status::invalid_argument("")).kind,
-            FaultKind::Unexpected
-        );
+        assert_eq!(fault_of(&Status::deadline_exceeded("")).kind, FaultKind::Unknown);
+        assert_eq!(fault_of(&Status::failed_precondition("")).kind, FaultKind::Refused);
+        assert_eq!(fault_of(&Status::invalid_argument("")).kind, FaultKind::Unexpected);
     }
 }

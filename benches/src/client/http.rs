@@ -29,11 +29,7 @@ pub(super) async fn send(request: RequestBuilder) -> Answer<Response> {
         return Ok(response);
     }
     let body = response.bytes().await.unwrap_or_default();
-    Err(Fault::new(
-        kind_of(status),
-        status.to_string(),
-        quote(&body),
-    ))
+    Err(Fault::new(kind_of(status), status.to_string(), quote(&body)))
 }
 
 /// The class of a status as the contract of the shop has it.

@@ -49,11 +49,7 @@ impl ProductsClient {
                 .get(format!("{}/product", self.base))
                 .query(&[("count", wanted as i64), ("start_after_sku", after)])
                 .header("x-api-key", &self.api_key);
-            let page: Vec<Product> = send(request)
-                .await?
-                .json()
-                .await
-                .map_err(|error| malformed(&error))?;
+            let page: Vec<Product> = send(request).await?.json().await.map_err(|error| malformed(&error))?;
             let last = page.len() < wanted;
             all.extend(page);
             if last {

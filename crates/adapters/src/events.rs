@@ -45,7 +45,10 @@ impl Message {
         let moment = change.moment.to_string();
         let status = change.status.as_str();
         // The three fields need no escaping: digits, a word of ours, a moment.
-        let value = format!(r#"{{"order_id":{},"status":"{status}","moment":"{moment}"}}"#, change.order);
+        let value = format!(
+            r#"{{"order_id":{},"status":"{status}","moment":"{moment}"}}"#,
+            change.order
+        );
         Self {
             key: change.order.to_string().into_bytes().into(),
             value: value.into_bytes().into(),
@@ -67,7 +70,13 @@ impl Message {
         if self.event_id.is_empty() {
             return Err(Unreadable("no event-id header".to_owned()));
         }
-        Ok(Received { event_id: self.event_id.clone(), order, status, moment, trace: self.trace })
+        Ok(Received {
+            event_id: self.event_id.clone(),
+            order,
+            status,
+            moment,
+            trace: self.trace,
+        })
     }
 }
 
@@ -114,14 +123,20 @@ mod tests {
             moment: Moment::parse("2026-01-02T03:04:05.678Z").unwrap(),
             trace: TraceContext::new(1, 2, 1),
         };
-        OrderEvent { id: EventId::try_from(7).unwrap(), change }
+        OrderEvent {
+            id: EventId::try_from(7).unwrap(),
+            change,
+        }
     }
 
     #[test]
     fn the_value_is_that_of_the_contract() {
         let message = Message::encode(&event());
         let value = std::str::from_utf8(&message.value).unwrap();
-        assert_eq!(value, r#"{"order_id":1,"status":"awaiting payment","moment":"2026-01-02T03:04:05.678Z"}"#);
+        assert_eq!(
+            value,
+            r#"{"order_id":1,"status":"awaiting payment","moment":"2026-01-02T03:04:05.678Z"}"#
+        );
         assert_eq!((&*message.key, &*message.event_id), (&b"1"[..], "7"));
     }
 
@@ -135,7 +150,10 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_event() {
-        let with = |value: &str| Message { value: value.as_bytes().into(), ..Message::encode(&event()) };
+        let with = |value: &str| Message {
+            value: value.as_bytes().into(),
+            ..Message::encode(&event())
+        };
         for bad in [
             "",
             "[]",
@@ -147,7 +165,14 @@ mod tests {
         ] {
             assert!(with(bad).decode().is_err(), "{bad}");
         }
-        assert!(Message { event_id: "".into(), ..Message::encode(&event()) }.decode().is_err());
+        assert!(
+            Message {
+                event_id: "".into(),
+                ..Message::encode(&event())
+            }
+            .decode()
+            .is_err()
+        );
     }
 
     #[test]

@@ -36,7 +36,11 @@ impl<B: OrderBook, Q: StockQueries> Loms for InProcessLoms<B, Q> {
     }
 
     async fn create(&self, user: UserId, lines: Lines, key: IdempotencyKey) -> Result<OrderId, LomsError> {
-        let draft = Draft { user, lines, key: Some(key) };
+        let draft = Draft {
+            user,
+            lines,
+            key: Some(key),
+        };
         let created = Create { book: &self.book }.run(draft, (self.trace)()).await;
         created.map_err(|error| match &error {
             CreateError::Refused(PlaceRefusal::NotEnoughStock { .. }) => LomsError::Refused(error.to_string()),

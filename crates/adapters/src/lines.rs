@@ -40,7 +40,11 @@ pub struct LineSink<W> {
 impl<W: Write + Send + 'static> LineSink<W> {
     /// To a writer; `now` gives the `ts` of a line, RFC 3339.
     pub fn new(out: W, now: fn() -> String) -> Self {
-        Self { out: Arc::new(Mutex::new(out)), now, gathered: Mutex::default() }
+        Self {
+            out: Arc::new(Mutex::new(out)),
+            now,
+            gathered: Mutex::default(),
+        }
     }
 
     /// Writes off the runtime: whoever reads our output may be slow.
@@ -73,8 +77,14 @@ impl<W: Write + Send + 'static> EventSink for LineSink<W> {
             level: "info",
             service: "notifier",
             msg: "order event",
-            trace_id: event.trace.map(|trace| format!("{:032x}", trace.trace_id())).unwrap_or_default(),
-            span_id: event.trace.map(|trace| format!("{:016x}", trace.span_id())).unwrap_or_default(),
+            trace_id: event
+                .trace
+                .map(|trace| format!("{:032x}", trace.trace_id()))
+                .unwrap_or_default(),
+            span_id: event
+                .trace
+                .map(|trace| format!("{:016x}", trace.span_id()))
+                .unwrap_or_default(),
             order_id: event.order.get(),
             status: event.status.as_str(),
             moment: event.moment.to_string(),
@@ -98,7 +108,9 @@ impl<W: Write + Send + 'static> EventSink for LineSink<W> {
 
 impl<W> std::fmt::Debug for LineSink<W> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LineSink").field("gathered_bytes", &self.gathered.lock().len()).finish_non_exhaustive()
+        f.debug_struct("LineSink")
+            .field("gathered_bytes", &self.gathered.lock().len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -133,7 +145,15 @@ mod tests {
             moment: ManualClock::default().now(),
             trace: TraceContext::new(1, 2, 0),
         };
-        sink.deliver(Position { partition: 1, offset: 9 }, &event).await.unwrap();
+        sink.deliver(
+            Position {
+                partition: 1,
+                offset: 9,
+            },
+            &event,
+        )
+        .await
+        .unwrap();
         assert!(out.0.lock().is_empty());
         sink.flush().await.unwrap();
         let text = String::from_utf8(out.0.lock().clone()).unwrap();
@@ -141,7 +161,10 @@ mod tests {
         assert_eq!(line["order_id"], 3);
         assert_eq!(line["status"], "payed");
         assert_eq!(line["moment"], "2026-01-02T03:04:05.678Z");
-        assert_eq!((&line["partition"], &line["offset"], &line["event_id"]), (&1.into(), &9.into(), &"7".into()));
+        assert_eq!(
+            (&line["partition"], &line["offset"], &line["event_id"]),
+            (&1.into(), &9.into(), &"7".into())
+        );
         assert_eq!(line["trace_id"], "00000000000000000000000000000001");
     }
 }

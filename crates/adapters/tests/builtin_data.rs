@@ -16,11 +16,7 @@ fn every_product_has_stock_and_little_of_it_is_scarce() {
     let stocked: Vec<_> = stock.iter().map(|record| record.sku).collect();
     assert_eq!(stocked, products);
     let free: Vec<u32> = stock.iter().map(|record| record.stock.free()).collect();
-    assert_eq!(
-        free.iter().filter(|free| **free == 0).count(),
-        1,
-        "one is sold out"
-    );
+    assert_eq!(free.iter().filter(|free| **free == 0).count(), 1, "one is sold out");
     let scarce = free.iter().filter(|free| (1..20).contains(*free)).count();
     assert!((3..=20).contains(&scarce), "{scarce} are scarce");
     assert!(

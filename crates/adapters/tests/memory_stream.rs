@@ -15,13 +15,20 @@ use domain::testing::ledger_contract::now;
 use domain::trace::TraceContext;
 use domain::types::EventId;
 use futures::FutureExt;
-use futures::executor::block_on;
 use proptest::prelude::*;
 
 fn event(id: i64, order: i64) -> OrderEvent {
     let trace = TraceContext::new(7, u64::try_from(id).unwrap(), 1);
-    let change = StatusChange { order: order_id(order), status: OrderStatus::New, moment: now(), trace };
-    OrderEvent { id: EventId::try_from(id).unwrap(), change }
+    let change = StatusChange {
+        order: order_id(order),
+        status: OrderStatus::New,
+        moment: now(),
+        trace,
+    };
+    OrderEvent {
+        id: EventId::try_from(id).unwrap(),
+        change,
+    }
 }
 
 fn partition(order: i64) -> i32 {
@@ -35,11 +42,18 @@ fn orders_of(number: i32) -> impl Iterator<Item = i64> {
 
 /// An event for each of `count` orders of a partition; event ids from `first` on.
 fn events_of(number: i32, first: i64, count: usize) -> Vec<OrderEvent> {
-    (first..).zip(orders_of(number)).take(count).map(|(id, order)| event(id, order)).collect()
+    (first..)
+        .zip(orders_of(number))
+        .take(count)
+        .map(|(id, order)| event(id, order))
+        .collect()
 }
 
 fn ids(deliveries: &[Delivery]) -> Vec<String> {
-    deliveries.iter().map(|delivery| delivery.content.as_ref().unwrap().event_id.to_string()).collect()
+    deliveries
+        .iter()
+        .map(|delivery| delivery.content.as_ref().unwrap().event_id.to_string())
+        .collect()
 }
 
 fn positions(deliveries: &[Delivery]) -> Vec<Position> {
@@ -74,16 +88,31 @@ fn a_partition_is_delivered_in_order_with_all_that_an_event_says() {
         let of = |delivery: &&Delivery| delivery.position.partition == number;
         let offsets: Vec<_> = got.iter().filter(of).map(|delivery| delivery.position.offset).collect();
         assert!(offsets.iter().copied().eq(0..offsets.len() as i64), "{offsets:?}");
-        let expected = sent.iter().filter(|event| partition(event.change.order.get()) == number);
+        let expected = sent
+            .iter()
+            .filter(|event| partition(event.change.order.get()) == number);
         let got: Vec<_> = got.iter().filter(of).cloned().collect();
-        assert_eq!(ids(&got), expected.map(|event| event.id.to_string()).collect::<Vec<_>>());
+        assert_eq!(
+            ids(&got),
+            expected.map(|event| event.id.to_string()).collect::<Vec<_>>()
+        );
     }
     for delivery in &got {
         let received = delivery.content.as_ref().unwrap();
-        let sent = sent.iter().find(|event| event.id.to_string() == *received.event_id).unwrap();
-        assert_eq!((received.order, received.status, received.trace), (sent.change.order, sent.change.status, sent.change.trace));
+        let sent = sent
+            .iter()
+            .find(|event| event.id.to_string() == *received.event_id)
+            .unwrap();
+        assert_eq!(
+            (received.order, received.status, received.trace),
+            (sent.change.order, sent.change.status, sent.change.trace)
+        );
         assert_eq!(*delivery.key, *received.order.to_string().into_bytes());
-        assert!(std::str::from_utf8(&delivery.value).unwrap().contains(r#""status":"new""#));
+        assert!(
+            std::str::from_utf8(&delivery.value)
+                .unwrap()
+                .contains(r#""status":"new""#)
+        );
     }
 }
 
@@ -95,7 +124,14 @@ fn a_consumer_gets_no_more_than_it_asked_for_and_serves_both_partitions() {
     publish(&stream, &events_of(1, 11, 10));
     let got = poll(&mut source, 4);
     assert_eq!(got.len(), 4);
-    assert_eq!(positions(&got).iter().map(|at| at.partition).collect::<HashSet<_>>().len(), 2);
+    assert_eq!(
+        positions(&got)
+            .iter()
+            .map(|at| at.partition)
+            .collect::<HashSet<_>>()
+            .len(),
+        2
+    );
     assert_eq!(poll(&mut source, 1).len(), 1);
 }
 
@@ -107,15 +143,30 @@ fn what_was_not_committed_comes_again_to_the_next_consumer_and_the_rest_does_not
     publish(&stream, &events_of(1, 11, 5));
     assert_eq!(poll(&mut source, 100).len(), 10);
     commit(&mut source, 0, 1);
-    assert!(poll(&mut source, 100).is_empty(), "to the same consumer nothing comes twice");
+    assert!(
+        poll(&mut source, 100).is_empty(),
+        "to the same consumer nothing comes twice"
+    );
     drop(source);
     let mut next = stream.subscribe();
-    assert_eq!(ids(&poll(&mut next, 100)), ["3", "4", "5", "11", "12", "13", "14", "15"]);
+    assert_eq!(
+        ids(&poll(&mut next, 100)),
+        ["3", "4", "5", "11", "12", "13", "14", "15"]
+    );
     commit(&mut next, 0, 4);
     commit(&mut next, 1, 3);
     drop(next);
     let got = poll(&mut stream.subscribe(), 100);
-    assert_eq!((ids(&got), positions(&got)), (vec!["15".to_owned()], vec![Position { partition: 1, offset: 4 }]));
+    assert_eq!(
+        (ids(&got), positions(&got)),
+        (
+            vec!["15".to_owned()],
+            vec![Position {
+                partition: 1,
+                offset: 4
+            }]
+        )
+    );
 }
 
 #[test]
@@ -124,7 +175,11 @@ fn a_full_partition_takes_nothing_while_a_consumer_is_attached_and_a_commit_free
     let mut source = stream.subscribe();
     let sent = events_of(0, 1, 6);
     assert_eq!(publish(&stream, &sent), (3, true));
-    assert_eq!(publish(&stream, &events_of(1, 11, 2)), (2, false), "the other partition is not held up");
+    assert_eq!(
+        publish(&stream, &events_of(1, 11, 2)),
+        (2, false),
+        "the other partition is not held up"
+    );
     assert_eq!(ids(&poll(&mut source, 100)), ["1", "2", "3", "11", "12"]);
     assert_eq!(publish(&stream, &sent[3..]), (0, true), "delivered is not handled");
     commit(&mut source, 0, 1);
@@ -138,13 +193,27 @@ fn a_full_partition_takes_nothing_while_a_consumer_is_attached_and_a_commit_free
 #[test]
 fn without_a_consumer_the_oldest_are_forgotten_and_the_next_one_begins_at_what_is_left() {
     let stream = MemoryStream::new(3);
-    assert_eq!(publish(&stream, &events_of(0, 1, 10)), (10, false), "events do not stop orders");
+    assert_eq!(
+        publish(&stream, &events_of(0, 1, 10)),
+        (10, false),
+        "events do not stop orders"
+    );
     assert_eq!(stream.lag(), 3);
     let mut source = stream.subscribe();
     let got = poll(&mut source, 100);
     assert_eq!(ids(&got), ["8", "9", "10"]);
-    assert_eq!(positions(&got)[0], Position { partition: 0, offset: 7 });
-    assert_eq!(publish(&stream, &events_of(0, 11, 1)), (0, true), "from now on nothing is forgotten");
+    assert_eq!(
+        positions(&got)[0],
+        Position {
+            partition: 0,
+            offset: 7
+        }
+    );
+    assert_eq!(
+        publish(&stream, &events_of(0, 11, 1)),
+        (0, true),
+        "from now on nothing is forgotten"
+    );
     drop(source);
     assert_eq!(publish(&stream, &events_of(0, 11, 1)), (1, false));
 }
@@ -200,7 +269,9 @@ async fn a_consumer_that_waits_is_woken_and_misses_nothing() {
         }
         got
     };
-    let got = tokio::time::timeout(Duration::from_secs(60), all).await.expect("no wake-up is lost");
+    let got = tokio::time::timeout(Duration::from_secs(60), all)
+        .await
+        .expect("no wake-up is lost");
     assert!(got.into_iter().eq((1..=EVENTS).map(|id| id.to_string())));
     assert_eq!(stream.lag(), 0);
 }

@@ -84,7 +84,11 @@ pub fn ask(arguments: impl IntoIterator<Item = OsString>) -> Asked {
 }
 
 fn load(cli: &Cli, environment: std::collections::BTreeMap<String, String>) -> Result<Settings, Problems> {
-    config::load(&Given { file: cli.config.clone(), environment, flags: flags(cli) })
+    config::load(&Given {
+        file: cli.config.clone(),
+        environment,
+        flags: flags(cli),
+    })
 }
 
 /// The flags as settings, `--set` last.
@@ -97,11 +101,19 @@ fn flags(cli: &Cli) -> Vec<Flag> {
     ];
     let named = named.into_iter().filter_map(|(written, key, value)| {
         let value = value.clone()?;
-        Some(Flag { written: written.to_owned(), key: key.to_owned(), value })
+        Some(Flag {
+            written: written.to_owned(),
+            key: key.to_owned(),
+            value,
+        })
     });
     let set = cli.set.iter().map(|text| {
         let (key, value) = text.split_once('=').unwrap_or((text, ""));
-        Flag { written: "--set".to_owned(), key: key.trim().to_owned(), value: value.to_owned() }
+        Flag {
+            written: "--set".to_owned(),
+            key: key.trim().to_owned(),
+            value: value.to_owned(),
+        }
     });
     named.chain(set).collect()
 }
@@ -140,15 +152,30 @@ mod tests {
 
     #[test]
     fn flags_are_settings_and_set_comes_last() {
-        let cli = parse(&["--set", "role=loms", "--role", "cart", "--set", "a.b=c=d", "--set", "alone"]);
-        let seen: Vec<_> = flags(&cli).into_iter().map(|flag| (flag.written, flag.key, flag.value)).collect();
+        let cli = parse(&[
+            "--set",
+            "role=loms",
+            "--role",
+            "cart",
+            "--set",
+            "a.b=c=d",
+            "--set",
+            "alone",
+        ]);
+        let seen: Vec<_> = flags(&cli)
+            .into_iter()
+            .map(|flag| (flag.written, flag.key, flag.value))
+            .collect();
         let expected = [
             ("--role", "role", "cart"),
             ("--set", "role", "loms"),
             ("--set", "a.b", "c=d"),
             ("--set", "alone", ""),
         ];
-        assert_eq!(seen, expected.map(|(w, k, v)| (w.to_owned(), k.to_owned(), v.to_owned())));
+        assert_eq!(
+            seen,
+            expected.map(|(w, k, v)| (w.to_owned(), k.to_owned(), v.to_owned()))
+        );
     }
 
     #[test]

@@ -71,7 +71,9 @@ impl Settings {
     /// For settings that were not loaded, in a build of several roles without `all`.
     #[must_use]
     pub fn role(&self) -> Role {
-        self.role.0.expect("settings without a role are refused when they are loaded")
+        self.role
+            .0
+            .expect("settings without a role are refused when they are loaded")
     }
 }
 
@@ -113,7 +115,11 @@ pub fn load(given: &Given) -> Result<Settings, Problems> {
     let mut problems = Vec::new();
     let mut checker = check::Checker::new();
     let file = given.file.as_deref().map(layers::file).unwrap_or(Ok(Vec::new()));
-    let layers = [file, layers::environment(&given.environment), Ok(layers::flags(&given.flags))];
+    let layers = [
+        file,
+        layers::environment(&given.environment),
+        Ok(layers::flags(&given.flags)),
+    ];
     for layer in layers {
         match layer {
             Ok(values) => problems.extend(values.into_iter().filter_map(|value| checker.take(value).err())),
@@ -123,7 +129,11 @@ pub fn load(given: &Given) -> Result<Settings, Problems> {
     match checker.settings() {
         Ok(settings) => {
             problems.extend(agree::check(&settings, &checker));
-            if problems.is_empty() { Ok(settings) } else { Err(Problems(problems)) }
+            if problems.is_empty() {
+                Ok(settings)
+            } else {
+                Err(Problems(problems))
+            }
         }
         Err(problem) => {
             problems.push(problem);

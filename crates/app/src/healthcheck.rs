@@ -72,7 +72,10 @@ fn ask(address: SocketAddr) -> Result<(), HealthError> {
         return Ok(());
     }
     let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
-    Err(HealthError::NotReady { address, answer: format!("{first} {}", body.trim()) })
+    Err(HealthError::NotReady {
+        address,
+        answer: format!("{first} {}", body.trim()),
+    })
 }
 
 /// A server that listens everywhere is reached on the loopback address.
@@ -132,7 +135,10 @@ mod tests {
     fn anything_else_is_told() {
         let address = answering("HTTP/1.1 503 Service Unavailable\r\n\r\n{\"failed\":[\"ledger\"]}");
         let error = run(&at(address)).unwrap_err().to_string();
-        assert!(error.contains("503 Service Unavailable {\"failed\":[\"ledger\"]}"), "{error}");
+        assert!(
+            error.contains("503 Service Unavailable {\"failed\":[\"ledger\"]}"),
+            "{error}"
+        );
         let address = answering("");
         assert!(matches!(run(&at(address)), Err(HealthError::NotReady { .. })));
     }

@@ -102,10 +102,15 @@ impl Lifecycle {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let signals = {
             let _inside = runtime.enter();
-            Signals { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? }
+            Signals {
+                interrupt: signal(SignalKind::interrupt())?,
+                terminate: signal(SignalKind::terminate())?,
+            }
         };
         let life = self.clone();
-        std::thread::Builder::new().name("signals".to_owned()).spawn(move || runtime.block_on(life.obey(signals)))?;
+        std::thread::Builder::new()
+            .name("signals".to_owned())
+            .spawn(move || runtime.block_on(life.obey(signals)))?;
         Ok(())
     }
 

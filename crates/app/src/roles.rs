@@ -93,9 +93,16 @@ pub enum StartError {
 /// [`StartError`]; the process is to end.
 pub async fn start(process: &Process, logger_of: impl Fn(&'static str) -> Logger) -> Result<(), StartError> {
     let metrics = process.metrics.clone();
-    process.life.spawn(Stage::Telemetry, "metrics upkeep", metrics.keep(process.life.token(Stage::Telemetry)));
+    process.life.spawn(
+        Stage::Telemetry,
+        "metrics upkeep",
+        metrics.keep(process.life.token(Stage::Telemetry)),
+    );
     if let Some(listen) = process.settings.ops.addr.0 {
-        let server = Server { ops: Some(process.ops()), ..process.server("ops", listen, logger_of("ops")) };
+        let server = Server {
+            ops: Some(process.ops()),
+            ..process.server("ops", listen, logger_of("ops"))
+        };
         server.start(&process.life, |_| {})?;
     }
     match process.settings.role() {
@@ -114,7 +121,10 @@ pub async fn start(process: &Process, logger_of: impl Fn(&'static str) -> Logger
 
 impl Process {
     fn ops(&self) -> Ops {
-        Ops { metrics: self.metrics.clone(), health: self.health.clone() }
+        Ops {
+            metrics: self.metrics.clone(),
+            health: self.health.clone(),
+        }
     }
 
     /// An HTTP server of a role, to be changed where it differs, and started.

@@ -19,13 +19,41 @@ pub struct Row {
 #[must_use]
 pub const fn row(kind: ErrorKind) -> Row {
     match kind {
-        ErrorKind::Invalid => Row { cart: 400, grpc: Code::InvalidArgument, gateway: 400 },
-        ErrorKind::NotFound => Row { cart: 404, grpc: Code::NotFound, gateway: 404 },
-        ErrorKind::Refused => Row { cart: 412, grpc: Code::FailedPrecondition, gateway: 400 },
-        ErrorKind::KeyReused => Row { cart: 409, grpc: Code::AlreadyExists, gateway: 409 },
-        ErrorKind::Unavailable => Row { cart: 503, grpc: Code::Unavailable, gateway: 503 },
-        ErrorKind::OutcomeUnknown => Row { cart: 504, grpc: Code::DeadlineExceeded, gateway: 504 },
-        ErrorKind::Internal => Row { cart: 500, grpc: Code::Internal, gateway: 500 },
+        ErrorKind::Invalid => Row {
+            cart: 400,
+            grpc: Code::InvalidArgument,
+            gateway: 400,
+        },
+        ErrorKind::NotFound => Row {
+            cart: 404,
+            grpc: Code::NotFound,
+            gateway: 404,
+        },
+        ErrorKind::Refused => Row {
+            cart: 412,
+            grpc: Code::FailedPrecondition,
+            gateway: 400,
+        },
+        ErrorKind::KeyReused => Row {
+            cart: 409,
+            grpc: Code::AlreadyExists,
+            gateway: 409,
+        },
+        ErrorKind::Unavailable => Row {
+            cart: 503,
+            grpc: Code::Unavailable,
+            gateway: 503,
+        },
+        ErrorKind::OutcomeUnknown => Row {
+            cart: 504,
+            grpc: Code::DeadlineExceeded,
+            gateway: 504,
+        },
+        ErrorKind::Internal => Row {
+            cart: 500,
+            grpc: Code::Internal,
+            gateway: 500,
+        },
     }
 }
 

@@ -82,12 +82,22 @@ pub fn init(settings: &Settings, output: Output) -> Result<Telemetry, TelemetryE
         .with(forward::Forward::to(logger.clone()));
     subscriber.try_init().map_err(TelemetryError::Subscriber)?;
     panics::log_with(logger.clone());
-    Ok(Telemetry { logger, metrics, tracing, output, dropped, plain, guard })
+    Ok(Telemetry {
+        logger,
+        metrics,
+        tracing,
+        output,
+        dropped,
+        plain,
+        guard,
+    })
 }
 
 impl fmt::Debug for Telemetry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Telemetry").field("dropped", &self.dropped).finish_non_exhaustive()
+        f.debug_struct("Telemetry")
+            .field("dropped", &self.dropped)
+            .finish_non_exhaustive()
     }
 }
 
@@ -102,14 +112,24 @@ impl Telemetry {
     /// nobody reads must not keep the process alive.
     pub fn finish(self, within: Duration) {
         let (done, is_done) = mpsc::channel();
-        let Self { logger, tracing, guard, plain, .. } = self;
+        let Self {
+            logger,
+            tracing,
+            guard,
+            plain,
+            ..
+        } = self;
         drop((logger, plain));
         let flush = move || {
             tracing.shut_down();
             drop(guard);
             let _ = done.send(());
         };
-        if std::thread::Builder::new().name("flush".to_owned()).spawn(flush).is_ok() {
+        if std::thread::Builder::new()
+            .name("flush".to_owned())
+            .spawn(flush)
+            .is_ok()
+        {
             let _ = is_done.recv_timeout(within);
         }
     }

@@ -64,10 +64,7 @@ impl Graph {
         for node in list(&metadata["resolve"], "nodes") {
             let of = edges.entry(names[text(node, "id")].to_owned()).or_default();
             for dependency in list(node, "deps") {
-                if list(dependency, "dep_kinds")
-                    .iter()
-                    .any(|kind| kind["kind"].is_null())
-                {
+                if list(dependency, "dep_kinds").iter().any(|kind| kind["kind"].is_null()) {
                     of.insert(names[text(dependency, "pkg")].to_owned());
                 }
             }
@@ -124,9 +121,7 @@ fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
 }
 
 fn text<'a>(value: &'a Value, key: &str) -> &'a str {
-    value[key]
-        .as_str()
-        .unwrap_or_else(|| panic!("no text {key}"))
+    value[key].as_str().unwrap_or_else(|| panic!("no text {key}"))
 }
 
 #[test]
@@ -134,10 +129,7 @@ fn domain_reaches_no_runtime_web_grpc_or_database_crate() {
     let graph = Graph::of_workspace();
     assert_eq!(graph.forbidden("domain", NOT_IN_DOMAIN), Vec::<&str>::new());
     let reached = graph.reach("domain");
-    assert!(
-        reached.contains("thiserror"),
-        "the walk found nothing: {reached:?}"
-    );
+    assert!(reached.contains("thiserror"), "the walk found nothing: {reached:?}");
     assert!(
         !reached.contains("adapters") && !reached.contains("app"),
         "domain knows nobody above it"
@@ -186,9 +178,6 @@ fn a_planted_dependency_is_found_through_others() {
     });
     let graph = Graph::from_metadata(&metadata);
     assert_eq!(graph.forbidden("domain", NOT_IN_DOMAIN), ["tokio-postgres"]);
-    assert_eq!(
-        graph.forbidden("domain", &["*postgres*"]),
-        ["tokio-postgres"]
-    );
+    assert_eq!(graph.forbidden("domain", &["*postgres*"]), ["tokio-postgres"]);
     assert_eq!(graph.forbidden("domain", &["only*"]), Vec::<&str>::new());
 }

@@ -45,7 +45,11 @@ fn run(check: bool) -> Result<bool, Box<dyn Error>> {
         }
         if check {
             fresh = false;
-            writeln!(std::io::stderr().lock(), "{} is stale: run `just generate`", file.path.display())?;
+            writeln!(
+                std::io::stderr().lock(),
+                "{} is stale: run `just generate`",
+                file.path.display()
+            )?;
         } else {
             if let Some(folder) = path.parent() {
                 fs::create_dir_all(folder)?;
@@ -58,16 +62,30 @@ fn run(check: bool) -> Result<bool, Box<dyn Error>> {
 
 fn generate(proto: &Path) -> Result<Vec<Generated>, Box<dyn Error>> {
     let mut compiler = protox::Compiler::new([proto])?;
-    compiler.include_imports(true).include_source_info(true).open_file("loms/v1/loms.proto")?;
+    compiler
+        .include_imports(true)
+        .include_source_info(true)
+        .open_file("loms/v1/loms.proto")?;
     let pool: DescriptorPool = compiler.descriptor_pool();
-    let service = pool.get_service_by_name("loms.v1.Loms").ok_or("no service loms.v1.Loms")?;
+    let service = pool
+        .get_service_by_name("loms.v1.Loms")
+        .ok_or("no service loms.v1.Loms")?;
     let rules = rules::read(&pool, &service)?;
     let code = Path::new("crates/adapters/src/grpc/generated");
     let descriptor = compiler.include_source_info(false).encode_file_descriptor_set();
     Ok(vec![
-        Generated { path: code.join("loms.v1.rs"), content: rust::messages(&compiler.file_descriptor_set(), &rules)? },
-        Generated { path: code.join("loms.v1.serde.rs"), content: rust::json(&descriptor)? },
-        Generated { path: code.join("loms_descriptor.bin"), content: descriptor },
+        Generated {
+            path: code.join("loms.v1.rs"),
+            content: rust::messages(&compiler.file_descriptor_set(), &rules)?,
+        },
+        Generated {
+            path: code.join("loms.v1.serde.rs"),
+            content: rust::json(&descriptor)?,
+        },
+        Generated {
+            path: code.join("loms_descriptor.bin"),
+            content: descriptor,
+        },
         Generated {
             path: Path::new("crates/app/src/http/openapi/loms.json").to_owned(),
             content: openapi::document(&service, &rules)?,

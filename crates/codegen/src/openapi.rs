@@ -51,11 +51,16 @@ pub(crate) fn document(service: &ServiceDescriptor, rules: &Rules) -> Result<Vec
 /// The verb and path of `google.api.http`.
 fn http_rule(method: &MethodDescriptor) -> Result<(&'static str, String), String> {
     let options = method.options();
-    let extension = method.parent_pool().get_extension_by_name("google.api.http").ok_or("no google.api.http")?;
+    let extension = method
+        .parent_pool()
+        .get_extension_by_name("google.api.http")
+        .ok_or("no google.api.http")?;
     let rule = options.get_extension(&extension);
     let rule = rule.as_message().ok_or("google.api.http is no message")?;
     for verb in ["get", "post"] {
-        let path = rule.get_field_by_name(verb).and_then(|path| path.as_str().map(str::to_owned));
+        let path = rule
+            .get_field_by_name(verb)
+            .and_then(|path| path.as_str().map(str::to_owned));
         if let Some(path) = path.filter(|path| !path.is_empty()) {
             return Ok((verb, path));
         }
@@ -103,16 +108,25 @@ fn operation(method: &MethodDescriptor, verb: &str, rules: &Rules) -> Value {
 fn responses(method: &MethodDescriptor, verb: &str) -> Value {
     let mut responses = Map::new();
     let output = json!({ "application/json": { "schema": reference(&method.output(), Way::Out) } });
-    responses.insert("200".to_owned(), json!({ "description": comment(&method.output().parent_file(), method.output().path()), "content": output }));
+    responses.insert(
+        "200".to_owned(),
+        json!({ "description": comment(&method.output().parent_file(), method.output().path()), "content": output }),
+    );
     let mut errors = vec![
-        ("400", "the request breaks a rule, or the state of order or stock forbids it (code 3 or 9)"),
+        (
+            "400",
+            "the request breaks a rule, or the state of order or stock forbids it (code 3 or 9)",
+        ),
         ("500", "our bug (code 13)"),
         ("503", "nothing was done, repeat freely (code 14)"),
     ];
     if verb == "post" {
         errors.push(("413", "the request is over 256 KiB (code 8)"));
         errors.push(("415", "the body is not application/json (code 3)"));
-        errors.push(("504", "outcome unknown: repeat with the same idempotency key only (code 4)"));
+        errors.push((
+            "504",
+            "outcome unknown: repeat with the same idempotency key only (code 4)",
+        ));
     }
     if method.name() == "OrderCreate" {
         errors.push(("409", "the idempotency key was used with another body (code 6)"));
@@ -121,7 +135,10 @@ fn responses(method: &MethodDescriptor, verb: &str) -> Value {
     }
     for (status, description) in errors {
         let content = json!({ "application/json": { "schema": { "$ref": "#/components/schemas/Error" } } });
-        responses.insert(status.to_owned(), json!({ "description": description, "content": content }));
+        responses.insert(
+            status.to_owned(),
+            json!({ "description": description, "content": content }),
+        );
     }
     Value::Object(responses)
 }
@@ -207,7 +224,11 @@ fn scalar(field: &FieldDescriptor, way: Way, rules: &Rules) -> Value {
 
 /// A query parameter is text: the string form of a number.
 fn query(schema: &Value) -> Value {
-    schema.get("oneOf").and_then(|forms| forms.get(1)).cloned().unwrap_or_else(|| schema.clone())
+    schema
+        .get("oneOf")
+        .and_then(|forms| forms.get(1))
+        .cloned()
+        .unwrap_or_else(|| schema.clone())
 }
 
 fn example(message: &MessageDescriptor) -> Value {
@@ -227,6 +248,8 @@ fn example(message: &MessageDescriptor) -> Value {
 fn comment(file: &prost_reflect::FileDescriptor, path: &[i32]) -> String {
     let comments = file.file_descriptor_proto().source_code_info.as_ref();
     let location = comments.and_then(|info| info.location.iter().find(|location| location.path == path));
-    let leading = location.and_then(|location| location.leading_comments.as_deref()).unwrap_or_default();
+    let leading = location
+        .and_then(|location| location.leading_comments.as_deref())
+        .unwrap_or_default();
     leading.split_whitespace().collect::<Vec<_>>().join(" ")
 }

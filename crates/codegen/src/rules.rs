@@ -20,7 +20,10 @@ pub(crate) fn read(pool: &DescriptorPool, service: &ServiceDescriptor) -> Result
             let file = field.parent_file().file_descriptor_proto().clone();
             let comments = file.source_code_info?;
             let location = comments.location.into_iter().find(|location| location.path == path)?;
-            let rule = location.trailing_comments?.lines().find_map(|line| line.trim().strip_prefix(MARK).map(str::trim).map(str::to_owned))?;
+            let rule = location
+                .trailing_comments?
+                .lines()
+                .find_map(|line| line.trim().strip_prefix(MARK).map(str::trim).map(str::to_owned))?;
             Some((field.full_name().to_owned(), rule))
         })
         .collect();
@@ -47,5 +50,10 @@ fn complete(message: &MessageDescriptor, rules: &Rules) -> Result<(), String> {
 /// The number of `name = N` in a rule.
 pub(crate) fn bound(rule: &str, name: &str) -> Option<u64> {
     let (_, after) = rule.split_once(&format!("{name} = "))?;
-    after.chars().take_while(char::is_ascii_digit).collect::<String>().parse().ok()
+    after
+        .chars()
+        .take_while(char::is_ascii_digit)
+        .collect::<String>()
+        .parse()
+        .ok()
 }

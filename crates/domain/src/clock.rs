@@ -56,7 +56,11 @@ impl Moment {
     pub fn parse(text: &str) -> Result<Self, BadMoment> {
         let at = OffsetDateTime::parse(text, &time::format_description::well_known::Rfc3339).map_err(|_| BadMoment)?;
         let millis = at.unix_timestamp() * 1000 + i64::from(at.millisecond());
-        if (0..=LAST).contains(&millis) { Ok(Self(millis)) } else { Err(BadMoment) }
+        if (0..=LAST).contains(&millis) {
+            Ok(Self(millis))
+        } else {
+            Err(BadMoment)
+        }
     }
 }
 

@@ -40,7 +40,10 @@ impl<'a, T: Send + 'a, E: Send + 'a> TaskGroup<'a, T, E> {
     /// A group of which at most `limit` members run at a time.
     #[must_use]
     pub fn new(limit: NonZeroUsize) -> Self {
-        Self { limit, waiting: VecDeque::new() }
+        Self {
+            limit,
+            waiting: VecDeque::new(),
+        }
     }
 
     /// Adds a member. It starts when the group is joined.
@@ -76,7 +79,8 @@ impl<'a, T: Send + 'a, E: Send + 'a> TaskGroup<'a, T, E> {
 
 fn message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(ToString::to_string);
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_owned())
 }
 
 #[cfg(test)]

@@ -15,7 +15,11 @@ impl TraceContext {
     /// A context of non-zero ids, or `None`: zero ids are invalid by the standard.
     #[must_use]
     pub fn new(trace_id: u128, span_id: u64, flags: u8) -> Option<Self> {
-        (trace_id != 0 && span_id != 0).then_some(Self { trace_id, span_id, flags })
+        (trace_id != 0 && span_id != 0).then_some(Self {
+            trace_id,
+            span_id,
+            flags,
+        })
     }
 
     /// Reads a `traceparent` header; `None` where it is not valid.
@@ -71,7 +75,10 @@ mod tests {
     #[test]
     fn round_trips_the_example_of_the_standard() {
         let header = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-        assert_eq!(TraceContext::parse(header).map(|t| t.to_string()).as_deref(), Some(header));
+        assert_eq!(
+            TraceContext::parse(header).map(|t| t.to_string()).as_deref(),
+            Some(header)
+        );
     }
 
     #[test]

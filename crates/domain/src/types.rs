@@ -158,7 +158,11 @@ impl IdempotencyKey {
     pub fn new(text: impl AsRef<str>) -> Result<Self, BadKey> {
         let text = text.as_ref();
         let fits = (1..=Self::MAX_LEN).contains(&text.len());
-        if fits && text.bytes().all(|b| b.is_ascii_graphic()) { Ok(Self(text.into())) } else { Err(BadKey) }
+        if fits && text.bytes().all(|b| b.is_ascii_graphic()) {
+            Ok(Self(text.into()))
+        } else {
+            Err(BadKey)
+        }
     }
 
     /// The key as it is sent.

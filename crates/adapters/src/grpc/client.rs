@@ -53,7 +53,11 @@ impl GrpcLoms {
             .http2_keep_alive_interval(Duration::from_secs(10))
             .keep_alive_timeout(Duration::from_secs(5))
             .keep_alive_while_idle(true);
-        Ok(Self { client: LomsClient::new(endpoint.connect_lazy()), timeout, trace })
+        Ok(Self {
+            client: LomsClient::new(endpoint.connect_lazy()),
+            timeout,
+            trace,
+        })
     }
 
     fn request<T>(&self, message: T) -> Request<T> {
@@ -89,8 +93,17 @@ impl Loms for GrpcLoms {
     }
 
     async fn create(&self, user: UserId, lines: Lines, key: IdempotencyKey) -> Result<OrderId, LomsError> {
-        let items = lines.iter().map(|line| Item { sku: line.sku.get(), count: line.quantity.get() }).collect();
-        let mut request = self.request(OrderCreateRequest { user_id: user.get(), items });
+        let items = lines
+            .iter()
+            .map(|line| Item {
+                sku: line.sku.get(),
+                count: line.quantity.get(),
+            })
+            .collect();
+        let mut request = self.request(OrderCreateRequest {
+            user_id: user.get(),
+            items,
+        });
         insert(request.metadata_mut(), IDEMPOTENCY_KEY, Some(key.as_str()));
         let mut client = self.client.clone();
         let answer = self.in_time(client.order_create(request)).await.map_err(of_create)?;

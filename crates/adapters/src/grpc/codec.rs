@@ -45,6 +45,8 @@ impl<U: Message + Default> Decoder for StrictDecoder<U> {
     type Error = Status;
 
     fn decode(&mut self, buf: &mut DecodeBuf<'_>) -> Result<Option<U>, Status> {
-        self.0.decode(buf).map_err(|_| Status::invalid_argument("the request is not a message of this method"))
+        self.0
+            .decode(buf)
+            .map_err(|_| Status::invalid_argument("the request is not a message of this method"))
     }
 }

@@ -43,7 +43,12 @@ impl MemoryCarts {
     #[must_use]
     pub fn new(limits: CartLimits) -> Self {
         let shards = std::iter::repeat_with(Mutex::default).take(SHARDS).collect();
-        Self { limits, count: AtomicUsize::new(0), hasher: RandomState::new(), shards }
+        Self {
+            limits,
+            count: AtomicUsize::new(0),
+            hasher: RandomState::new(),
+            shards,
+        }
     }
 
     /// How many carts there are.
@@ -94,7 +99,11 @@ impl Carts for MemoryCarts {
     async fn lines(&self, user: UserId) -> Result<Vec<(Sku, Quantity)>, CartsError> {
         let shard = self.shard(user);
         let lines = shard.carts.get(&user).map(|cart| cart.lines().iter());
-        Ok(lines.into_iter().flatten().map(|line| (line.sku, line.quantity)).collect())
+        Ok(lines
+            .into_iter()
+            .flatten()
+            .map(|line| (line.sku, line.quantity))
+            .collect())
     }
 
     async fn add(&self, user: UserId, sku: Sku, quantity: Quantity, free: u32) -> Result<Added, AddError> {
@@ -167,7 +176,11 @@ impl Carts for MemoryCarts {
         let mut users = Vec::new();
         for shard in &self.shards {
             let shard = shard.lock();
-            let frozen = shard.carts.iter().filter(|(_, cart)| cart.is_frozen()).map(|(user, _)| *user);
+            let frozen = shard
+                .carts
+                .iter()
+                .filter(|(_, cart)| cart.is_frozen())
+                .map(|(user, _)| *user);
             users.extend(frozen.take(limit - users.len()));
         }
         Ok(users)

@@ -86,11 +86,19 @@ impl MemoryLedger {
         };
         for StockRecord { sku, stock } in stock {
             let units = i64::from(stock.total());
-            let first = Movement { sku, units, reason: "initial load".into(), moment: started };
+            let first = Movement {
+                sku,
+                units,
+                reason: "initial load".into(),
+                moment: started,
+            };
             state.stock.insert(sku, stock);
             state.movements.insert(sku, vec![first]);
         }
-        Self { limits, state: RwLock::new(state) }
+        Self {
+            limits,
+            state: RwLock::new(state),
+        }
     }
 }
 
@@ -106,13 +114,19 @@ impl State {
     }
 
     fn load(&self, footprint: &Footprint) -> Loaded {
-        let orders: Vec<Order> = footprint.orders().iter().filter_map(|id| self.orders.get(*id)).collect();
+        let orders: Vec<Order> = footprint
+            .orders()
+            .iter()
+            .filter_map(|id| self.orders.get(*id))
+            .collect();
         let recorded = |key: &ScopedKey| {
             let order = self.orders.get(*self.keys.get(key)?)?;
             Some((key.clone(), order))
         };
         let keys = footprint.keys().iter().filter_map(recorded).collect();
-        let ids = (0..footprint.new_orders()).filter_map(|ahead| self.orders.fresh_id(ahead)).collect();
+        let ids = (0..footprint.new_orders())
+            .filter_map(|ahead| self.orders.fresh_id(ahead))
+            .collect();
         let row = |sku: &Sku| (*sku, self.stock.get(sku).copied());
         if orders.is_empty() {
             return Loaded::new(footprint.skus().iter().map(row), orders, keys, ids);
@@ -151,7 +165,9 @@ impl State {
     /// Two at most for each new key: keeps up, and never stalls a commit.
     fn forget_old_keys(&mut self, now: Moment, kept: Duration) {
         for _ in 0..2 {
-            let Some((recorded, _)) = self.keys_by_age.front() else { return };
+            let Some((recorded, _)) = self.keys_by_age.front() else {
+                return;
+            };
             if now.since(*recorded) <= kept {
                 return;
             }
@@ -169,7 +185,9 @@ impl Ledger for MemoryLedger {
         R: Send,
     {
         let mut state = self.state.write();
-        state.room(&footprint, &self.limits).map_err(|full| LedgerError::Busy(cause(full)))?;
+        state
+            .room(&footprint, &self.limits)
+            .map_err(|full| LedgerError::Busy(cause(full)))?;
         let mut loaded = state.load(&footprint);
         let (changes, result) = decide(&mut loaded);
         state.commit(changes, self.limits.keys_kept);
@@ -224,6 +242,9 @@ impl Outbox for MemoryLedger {
     async fn backlog(&self) -> Result<Backlog, QueryError> {
         let state = self.state.read();
         let oldest = state.outbox.front().map(|event| event.change.moment);
-        Ok(Backlog { events: state.outbox.len() as u64, oldest })
+        Ok(Backlog {
+            events: state.outbox.len() as u64,
+            oldest,
+        })
     }
 }

@@ -86,7 +86,10 @@ impl Orders {
 
     pub(super) fn settle(&mut self, settled: SettledOrder) {
         let Some(place) = place(settled.order) else { return };
-        let row = self.chunks.get_mut(place / CHUNK).and_then(|chunk| chunk.get_mut(place % CHUNK));
+        let row = self
+            .chunks
+            .get_mut(place / CHUNK)
+            .and_then(|chunk| chunk.get_mut(place % CHUNK));
         if let Some(Some(row)) = row {
             row.status = settled.status;
             row.settled_at = settled.moment;
@@ -95,7 +98,9 @@ impl Orders {
 
     /// Every status the order has had; it follows from the state machine and two moments.
     pub(super) fn history(&self, id: OrderId) -> Vec<(OrderStatus, Moment)> {
-        let Some(row) = place(id).and_then(|place| self.row(place)) else { return Vec::new() };
+        let Some(row) = place(id).and_then(|place| self.row(place)) else {
+            return Vec::new();
+        };
         let first = (OrderStatus::New, row.placed_at);
         let reserved = (OrderStatus::AwaitingPayment, row.placed_at);
         match row.status {

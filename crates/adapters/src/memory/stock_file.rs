@@ -46,7 +46,11 @@ pub fn parse(json: &[u8]) -> Result<Vec<StockRecord>, StockFileError> {
         let sku = Sku::try_from(record.sku).map_err(|error| StockFileError::Sku(at, error))?;
         let stock = Stock::new(record.total_count, record.reserved);
         let stock = stock.map_err(|error| StockFileError::Stock(at, error))?;
-        if seen.insert(sku) { Ok(StockRecord { sku, stock }) } else { Err(StockFileError::Repeated(at, sku)) }
+        if seen.insert(sku) {
+            Ok(StockRecord { sku, stock })
+        } else {
+            Err(StockFileError::Repeated(at, sku))
+        }
     });
     checked.collect()
 }

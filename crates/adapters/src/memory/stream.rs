@@ -49,9 +49,17 @@ impl MemoryStream {
     /// A stream of at most `max` messages a partition that were not handled yet.
     #[must_use]
     pub fn new(max: usize) -> Self {
-        let partitions = std::iter::repeat_with(Partition::default).take(PARTITIONS as usize).collect();
-        let shared = Shared { max, partitions: Mutex::new((partitions, 0)), arrived: Notify::new() };
-        Self { shared: Arc::new(shared) }
+        let partitions = std::iter::repeat_with(Partition::default)
+            .take(PARTITIONS as usize)
+            .collect();
+        let shared = Shared {
+            max,
+            partitions: Mutex::new((partitions, 0)),
+            arrived: Notify::new(),
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
     }
 
     /// The one consumer of the group, from the first message that was not committed.
@@ -59,14 +67,28 @@ impl MemoryStream {
     pub fn subscribe(&self) -> MemorySource {
         let mut state = self.shared.partitions.lock();
         state.1 += 1;
-        let next = state.0.iter().map(|partition| partition.committed.max(partition.first)).collect();
-        MemorySource { shared: Arc::clone(&self.shared), next, closed: false }
+        let next = state
+            .0
+            .iter()
+            .map(|partition| partition.committed.max(partition.first))
+            .collect();
+        MemorySource {
+            shared: Arc::clone(&self.shared),
+            next,
+            closed: false,
+        }
     }
 
     /// Messages that were not handled yet.
     #[must_use]
     pub fn lag(&self) -> usize {
-        self.shared.partitions.lock().0.iter().map(|partition| partition.messages.len()).sum()
+        self.shared
+            .partitions
+            .lock()
+            .0
+            .iter()
+            .map(|partition| partition.messages.len())
+            .sum()
     }
 }
 
@@ -118,9 +140,17 @@ impl MemorySource {
             let share = max.div_ceil(PARTITIONS as usize).min(max - taken.len());
             for message in partition.messages.iter().skip(*next - partition.first).take(share) {
                 let offset = i64::try_from(*next).unwrap_or(i64::MAX);
-                let position = Position { partition: i32::try_from(number).unwrap_or(0), offset };
+                let position = Position {
+                    partition: i32::try_from(number).unwrap_or(0),
+                    offset,
+                };
                 let Message { key, value, .. } = message.clone();
-                taken.push(Delivery { position, content: message.decode(), key, value });
+                taken.push(Delivery {
+                    position,
+                    content: message.decode(),
+                    key,
+                    value,
+                });
                 *next += 1;
             }
         }
@@ -149,7 +179,9 @@ impl EventSource for MemorySource {
         for position in handled {
             let number = usize::try_from(position.partition).unwrap_or(usize::MAX);
             let behind = usize::try_from(position.offset).map_or(0, |offset| offset + 1);
-            let Some(partition) = state.0.get_mut(number) else { continue };
+            let Some(partition) = state.0.get_mut(number) else {
+                continue;
+            };
             partition.committed = partition.committed.max(behind);
             while partition.first < partition.committed && partition.messages.pop_front().is_some() {
                 partition.first += 1;
@@ -185,7 +217,10 @@ impl MemoryDeadLetters {
     /// Room for `max` letters.
     #[must_use]
     pub fn new(max: usize) -> Self {
-        Self { max, letters: Mutex::default() }
+        Self {
+            max,
+            letters: Mutex::default(),
+        }
     }
 
     /// What is in it.
@@ -201,7 +236,10 @@ impl DeadLetters for MemoryDeadLetters {
         if letters.len() >= self.max {
             return Err(cause(StreamFull("the dead letter store", self.max)));
         }
-        letters.push(DeadLetter { delivery: delivery.clone(), reason: reason.to_owned() });
+        letters.push(DeadLetter {
+            delivery: delivery.clone(),
+            reason: reason.to_owned(),
+        });
         Ok(())
     }
 }

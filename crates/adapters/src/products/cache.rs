@@ -165,12 +165,7 @@ impl Lifetimes {
 }
 
 impl Expiry<Sku, Option<Product>> for Lifetimes {
-    fn expire_after_create(
-        &self,
-        _: &Sku,
-        entry: &Option<Product>,
-        _: Instant,
-    ) -> Option<Duration> {
+    fn expire_after_create(&self, _: &Sku, entry: &Option<Product>, _: Instant) -> Option<Duration> {
         self.of(entry.as_ref())
     }
 

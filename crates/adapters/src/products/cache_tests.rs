@@ -24,9 +24,7 @@ impl Products for Source {
         sleep(self.delay).await;
         let fails = self
             .failures
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
-                left.checked_sub(1)
-            });
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
         if fails.is_ok() {
             return Err(ProductsError::Overloaded(429));
         }
@@ -123,11 +121,7 @@ async fn unknown_skus_are_remembered_for_a_shorter_time() {
     sleep(2 * SHORT).await;
     products.product(sku(1)).await.unwrap();
     products.product(sku(2)).await.unwrap();
-    assert_eq!(
-        asked(&products),
-        3,
-        "only the unknown one is asked for again"
-    );
+    assert_eq!(asked(&products), 3, "only the unknown one is asked for again");
     sleep(5 * SHORT).await;
     products.product(sku(2)).await.unwrap();
     assert_eq!(asked(&products), 4, "a product is forgotten too");

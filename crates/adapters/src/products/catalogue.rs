@@ -48,8 +48,7 @@ impl Catalogue {
     /// # Errors
     /// [`CatalogueError`], the first one.
     pub fn parse(json: &[u8]) -> Result<Self, CatalogueError> {
-        let entries: Vec<Entry> =
-            serde_json::from_slice(json).map_err(|error| locate(json, error))?;
+        let entries: Vec<Entry> = serde_json::from_slice(json).map_err(|error| locate(json, error))?;
         let mut products = Vec::with_capacity(entries.len());
         for (at, entry) in (1..).zip(entries) {
             products.push((checked(at, entry)?, at));
@@ -62,9 +61,7 @@ impl Catalogue {
         if let Some((product, at)) = twice.min_by_key(|(_, at)| *at) {
             return Err(CatalogueError::Repeated(*at, product.sku));
         }
-        Ok(Self(
-            products.into_iter().map(|(product, _)| product).collect(),
-        ))
+        Ok(Self(products.into_iter().map(|(product, _)| product).collect()))
     }
 
     /// The catalogue that the shop has when nobody gives it another.
@@ -78,19 +75,14 @@ impl Catalogue {
     /// The product of a sku.
     #[must_use]
     pub fn get(&self, sku: Sku) -> Option<&Product> {
-        let at = self
-            .0
-            .binary_search_by_key(&sku, |product| product.sku)
-            .ok()?;
+        let at = self.0.binary_search_by_key(&sku, |product| product.sku).ok()?;
         self.0.get(at)
     }
 
     /// At most `count` products with skus above `start_after`, ascending.
     #[must_use]
     pub fn list(&self, start_after: i64, count: usize) -> &[Product] {
-        let from = self
-            .0
-            .partition_point(|product| product.sku.get() <= start_after);
+        let from = self.0.partition_point(|product| product.sku.get() <= start_after);
         let rest = &self.0[from..];
         &rest[..count.min(rest.len())]
     }
@@ -157,34 +149,20 @@ mod tests {
     #[test]
     fn the_built_in_catalogue_is_a_shop() {
         let catalogue = Catalogue::builtin().unwrap();
-        assert!(
-            (250..=500).contains(&catalogue.len()),
-            "{}",
-            catalogue.len()
-        );
+        assert!((250..=500).contains(&catalogue.len()), "{}", catalogue.len());
         let all = catalogue.list(0, usize::MAX);
         assert_eq!(all.len(), catalogue.len());
         assert!(all.is_sorted_by(|a, b| a.sku < b.sku));
         let names: HashSet<_> = all.iter().map(|product| &product.name).collect();
-        assert_eq!(
-            names.len(),
-            all.len(),
-            "every product has a name of its own"
-        );
-        assert!(
-            all.iter()
-                .all(|product| (20..=20_000).contains(&product.price.0))
-        );
+        assert_eq!(names.len(), all.len(), "every product has a name of its own");
+        assert!(all.iter().all(|product| (20..=20_000).contains(&product.price.0)));
     }
 
     #[test]
     fn finds_and_lists_in_any_order_of_the_file() {
         let json = br#"[{"sku":9,"name":"c","price":0},{"sku":2,"name":"a","price":4294967295},{"sku":5,"name":"b","price":1,"more":[]}]"#;
         let catalogue = Catalogue::parse(json).unwrap();
-        assert_eq!(
-            catalogue.get(sku(2)).map(|product| product.price.0),
-            Some(u32::MAX)
-        );
+        assert_eq!(catalogue.get(sku(2)).map(|product| product.price.0), Some(u32::MAX));
         assert_eq!(catalogue.get(sku(3)), None);
         assert_eq!(skus(catalogue.list(0, 10)), [2, 5, 9]);
         assert_eq!(skus(catalogue.list(2, 1)), [5]);
@@ -196,10 +174,7 @@ mod tests {
     #[tokio::test]
     async fn answers_the_port() {
         let catalogue = Catalogue::parse(br#"[{"sku":2,"name":"a","price":3}]"#).unwrap();
-        assert_eq!(
-            catalogue.product(sku(2)).await.unwrap().unwrap().price,
-            Price(3)
-        );
+        assert_eq!(catalogue.product(sku(2)).await.unwrap().unwrap().price, Price(3));
         assert_eq!(catalogue.product(sku(3)).await.unwrap(), None);
         assert!(Catalogue::parse(b"[]").unwrap().is_empty());
     }
@@ -214,37 +189,21 @@ mod tests {
                 error(text)
             );
         }
-        let after_a_good_one =
-            |entry: &str| error(&format!(r#"[{{"sku":1,"name":"a","price":1}},{entry}]"#));
+        let after_a_good_one = |entry: &str| error(&format!(r#"[{{"sku":1,"name":"a","price":1}},{entry}]"#));
         for (entry, says) in [
-            (
-                r#"{"sku":2,"name":"b"}"#,
-                "product 2: missing field `price`",
-            ),
+            (r#"{"sku":2,"name":"b"}"#, "product 2: missing field `price`"),
             (
                 r#"{"sku":2,"name":"b","price":-1}"#,
                 "product 2: invalid value: integer `-1`, expected u32",
             ),
-            (
-                r#"{"sku":2,"name":"b","price":4294967296}"#,
-                "product 2: invalid value",
-            ),
-            (
-                r#"{"sku":"2","name":"b","price":1}"#,
-                "product 2: invalid type: string",
-            ),
+            (r#"{"sku":2,"name":"b","price":4294967296}"#, "product 2: invalid value"),
+            (r#"{"sku":"2","name":"b","price":1}"#, "product 2: invalid type: string"),
             (
                 r#"{"sku":0,"name":"b","price":1}"#,
                 "product 2: sku must be a positive 64-bit integer, got 0",
             ),
-            (
-                r#"{"sku":2,"name":" ","price":1}"#,
-                "product 2: name must have",
-            ),
-            (
-                r#"{"sku":2,"name":"a\nb","price":1}"#,
-                "product 2: name must have",
-            ),
+            (r#"{"sku":2,"name":" ","price":1}"#, "product 2: name must have"),
+            (r#"{"sku":2,"name":"a\nb","price":1}"#, "product 2: name must have"),
             (
                 r#"{"sku":1,"name":"b","price":1}"#,
                 "product 2: sku 1 stands in the file twice",
@@ -253,10 +212,7 @@ mod tests {
             let said = after_a_good_one(entry);
             assert!(said.starts_with(says), "{entry}: {said}");
         }
-        let long = format!(
-            r#"[{{"sku":2,"name":"{}","price":1}}]"#,
-            "a".repeat(NAME_BYTES_MAX + 1)
-        );
+        let long = format!(r#"[{{"sku":2,"name":"{}","price":1}}]"#, "a".repeat(NAME_BYTES_MAX + 1));
         assert!(error(&long).starts_with("product 1: name must have"));
     }
 }

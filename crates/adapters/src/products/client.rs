@@ -133,11 +133,7 @@ impl HttpProducts {
             settings.retry_pause_max,
             clock.clone(),
         );
-        let turnstile = Turnstile::new(
-            settings.requests_per_second,
-            settings.queue_max,
-            clock.clone(),
-        );
+        let turnstile = Turnstile::new(settings.requests_per_second, settings.queue_max, clock.clone());
         let http = reqwest_middleware::ClientBuilder::new(bare_client(settings)?)
             .with(retry)
             .with(turnstile)
@@ -162,25 +158,13 @@ impl HttpProducts {
     ///
     /// # Errors
     /// [`ProductsError`], as for one product.
-    pub async fn list(
-        &self,
-        start_after: i64,
-        count: usize,
-    ) -> Result<Vec<Product>, ProductsError> {
-        let url = format!(
-            "{}?count={count}&start_after_sku={start_after}",
-            self.products
-        );
+    pub async fn list(&self, start_after: i64, count: usize) -> Result<Vec<Product>, ProductsError> {
+        let url = format!("{}?count={count}&start_after_sku={start_after}", self.products);
         let page = self.page(url, start_after, count).await;
         self.note(page)
     }
 
-    async fn page(
-        &self,
-        url: String,
-        start_after: i64,
-        count: usize,
-    ) -> Result<Vec<Product>, ProductsError> {
+    async fn page(&self, url: String, start_after: i64, count: usize) -> Result<Vec<Product>, ProductsError> {
         let answer = self.get(url, "/product").await?;
         if answer.status() != StatusCode::OK {
             return Err(refusal(answer.status()));
@@ -203,9 +187,7 @@ impl HttpProducts {
     }
 
     async fn one(&self, sku: Sku) -> Result<Option<Product>, ProductsError> {
-        let answer = self
-            .get(format!("{}/{sku}", self.products), "/product/{sku}")
-            .await?;
+        let answer = self.get(format!("{}/{sku}", self.products), "/product/{sku}").await?;
         match answer.status() {
             StatusCode::OK => {}
             StatusCode::NOT_FOUND => return Ok(None),
@@ -308,10 +290,7 @@ mod tests {
         assert!(matches!(of(401), ProductsError::Unauthorized));
         assert!(matches!(of(403), ProductsError::Unauthorized));
         for other in [204, 302, 400, 418, 500, 503] {
-            assert!(
-                matches!(of(other), ProductsError::Unavailable(_)),
-                "{other}"
-            );
+            assert!(matches!(of(other), ProductsError::Unavailable(_)), "{other}");
         }
     }
 }

@@ -33,17 +33,9 @@ struct Air {
 
 impl Flights {
     /// The flight of this sku: the one in the air, or else `work`, which is not polled otherwise.
-    pub(super) fn join(
-        &self,
-        sku: Sku,
-        work: impl Future<Output = Answer> + Send + 'static,
-    ) -> Flight {
+    pub(super) fn join(&self, sku: Sku, work: impl Future<Output = Answer> + Send + 'static) -> Flight {
         let mut air = self.0.lock();
-        if let Some(flight) = air
-            .flights
-            .get(&sku)
-            .and_then(|(_, flight)| flight.upgrade())
-        {
+        if let Some(flight) = air.flights.get(&sku).and_then(|(_, flight)| flight.upgrade()) {
             return flight;
         }
         air.started += 1;
@@ -146,10 +138,7 @@ mod tests {
     #[test]
     fn a_flight_ends_with_its_last_caller() {
         let flights = Flights::default();
-        let (first, second) = (
-            flights.join(sku(), pending()),
-            flights.join(sku(), pending()),
-        );
+        let (first, second) = (flights.join(sku(), pending()), flights.join(sku(), pending()));
         drop(first);
         assert_eq!(flights.len(), 1);
         drop(second);

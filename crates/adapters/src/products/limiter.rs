@@ -64,8 +64,7 @@ impl<C: Clock> Turnstile<C> {
         let _place = self.places.try_acquire().map_err(|_| QueueFull)?;
         let came = self.clock.now();
         self.turns.lock().await.tick().await;
-        self.waits
-            .record(self.clock.now().since(came).as_secs_f64());
+        self.waits.record(self.clock.now().since(came).as_secs_f64());
         Ok(())
     }
 }
@@ -103,10 +102,7 @@ mod tests {
     struct Paused(tokio::time::Instant);
 
     impl Paused {
-        #[allow(
-            clippy::disallowed_methods,
-            reason = "the paused clock of the test's own runtime"
-        )]
+        #[allow(clippy::disallowed_methods, reason = "the paused clock of the test's own runtime")]
         fn start() -> Self {
             Self(tokio::time::Instant::now())
         }
@@ -127,10 +123,7 @@ mod tests {
     fn one_more_than_the_limit_never_fits_a_second() {
         for per_second in 1..=10 {
             let span = spacing(per_second) * per_second;
-            assert!(
-                span >= Duration::from_millis(1_149),
-                "{per_second} a second: {span:?}"
-            );
+            assert!(span >= Duration::from_millis(1_149), "{per_second} a second: {span:?}");
         }
         assert_eq!(spacing(10), Duration::from_millis(115));
         assert_eq!(spacing(0), spacing(1));
@@ -211,12 +204,7 @@ mod tests {
         let before = clock.now();
         assert_eq!(turnstile.turn().now_or_never(), Some(Err(QueueFull)));
         assert_eq!(clock.now(), before);
-        assert!(
-            join_all(waiting)
-                .await
-                .into_iter()
-                .all(|turn| turn.unwrap().is_ok())
-        );
+        assert!(join_all(waiting).await.into_iter().all(|turn| turn.unwrap().is_ok()));
         assert_eq!(turnstile.turn().await, Ok(()), "places come back");
     }
 }

@@ -27,11 +27,7 @@ pub(super) struct UrlTemplate(pub(super) &'static str);
 /// Describes the metrics to the recorder that is installed.
 pub fn describe() {
     describe_counter!(CACHE_HITS, Unit::Count, "Products answered from the cache.");
-    describe_counter!(
-        CACHE_MISSES,
-        Unit::Count,
-        "Products that were not in the cache."
-    );
+    describe_counter!(CACHE_MISSES, Unit::Count, "Products that were not in the cache.");
     describe_histogram!(
         WAIT_SECONDS,
         Unit::Seconds,
@@ -55,15 +51,8 @@ pub(super) struct Measured<C>(pub(super) C);
 
 #[async_trait]
 impl<C: Clock> Middleware for Measured<C> {
-    async fn handle(
-        &self,
-        request: Request,
-        extensions: &mut Extensions,
-        next: Next<'_>,
-    ) -> Result<Response> {
-        let template = extensions
-            .get::<UrlTemplate>()
-            .map_or("", |template| template.0);
+    async fn handle(&self, request: Request, extensions: &mut Extensions, next: Next<'_>) -> Result<Response> {
+        let template = extensions.get::<UrlTemplate>().map_or("", |template| template.0);
         let left = self.0.now();
         let answer = next.run(request, extensions).await;
         let (status, fault) = match &answer {
@@ -73,14 +62,10 @@ impl<C: Clock> Middleware for Measured<C> {
         let labels = [
             ("http_request_method", "GET".into()),
             ("url_template", template.into()),
-            (
-                "http_response_status_code",
-                metrics::SharedString::from(status),
-            ),
+            ("http_response_status_code", metrics::SharedString::from(status)),
             ("error_type", fault.into()),
         ];
-        metrics::histogram!(REQUEST_SECONDS, &labels)
-            .record(self.0.now().since(left).as_secs_f64());
+        metrics::histogram!(REQUEST_SECONDS, &labels).record(self.0.now().since(left).as_secs_f64());
         answer
     }
 }

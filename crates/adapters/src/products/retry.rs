@@ -18,9 +18,8 @@ use time::macros::format_description;
 use super::metrics::RETRIES;
 
 /// The date format that HTTP asks senders to use (RFC 9110, 5.6.7).
-const HTTP_DATE: &[BorrowedFormatItem<'static>] = format_description!(
-    "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
-);
+const HTTP_DATE: &[BorrowedFormatItem<'static>] =
+    format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
 
 /// Retries.
 #[derive(Debug)]
@@ -34,12 +33,7 @@ pub(super) struct Retry<C> {
 
 impl<C: Clock> Retry<C> {
     /// At most `retries_max` retries; the pause before the first, which doubles, and the longest.
-    pub(super) fn new(
-        retries_max: u32,
-        first_pause: Duration,
-        longest_pause: Duration,
-        clock: C,
-    ) -> Self {
+    pub(super) fn new(retries_max: u32, first_pause: Duration, longest_pause: Duration, clock: C) -> Self {
         let retries = metrics::counter!(RETRIES);
         Self {
             attempts_max: retries_max.saturating_add(1),
@@ -81,12 +75,7 @@ fn retry_after(headers: &HeaderMap, now: Moment) -> Option<Duration> {
 
 #[async_trait]
 impl<C: Clock> Middleware for Retry<C> {
-    async fn handle(
-        &self,
-        request: Request,
-        extensions: &mut Extensions,
-        next: Next<'_>,
-    ) -> Result<Response> {
+    async fn handle(&self, request: Request, extensions: &mut Extensions, next: Next<'_>) -> Result<Response> {
         for number in 1..self.attempts_max {
             // Only a streamed body cannot be sent again, and these requests have none.
             let Some(copy) = request.try_clone() else {
@@ -131,20 +120,12 @@ mod tests {
     #[test]
     fn retry_after_is_seconds_or_a_date() {
         assert_eq!(asked("0"), Some(Duration::ZERO));
-        assert_eq!(
-            asked(" 2 "),
-            Some(Duration::from_secs(2)),
-            "seconds, not milliseconds"
-        );
+        assert_eq!(asked(" 2 "), Some(Duration::from_secs(2)), "seconds, not milliseconds");
         assert_eq!(
             asked("Fri, 02 Jan 2026 03:04:07 GMT"),
             Some(Duration::from_millis(1_322))
         );
-        assert_eq!(
-            asked("Fri, 02 Jan 2026 03:04:01 GMT"),
-            Some(Duration::ZERO),
-            "past"
-        );
+        assert_eq!(asked("Fri, 02 Jan 2026 03:04:01 GMT"), Some(Duration::ZERO), "past");
         for bad in [
             "",
             "-1",
@@ -162,9 +143,7 @@ mod tests {
     fn pauses_grow_and_are_bounded() {
         let retry = Retry::new(3, Duration::from_millis(100), Duration::from_secs(3), Fixed);
         let none = HeaderMap::new();
-        let pauses: Vec<_> = (1..=6)
-            .map(|number| retry.pause(number, &none).as_millis())
-            .collect();
+        let pauses: Vec<_> = (1..=6).map(|number| retry.pause(number, &none).as_millis()).collect();
         assert_eq!(pauses, [100, 200, 400, 800, 1_600, 3_000]);
         assert_eq!(retry.pause(200, &none), Duration::from_secs(3));
         assert_eq!(retry.pause(1, &headers("2")), Duration::from_secs(2));

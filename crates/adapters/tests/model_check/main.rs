@@ -58,8 +58,15 @@ fn run(ledger: &impl Ledger, command: &Command) -> Result<Answer, LedgerError> {
 
 /// Pairs of sku and units.
 fn ledger(stock: &[(i64, u32)]) -> Arc<MemoryLedger> {
-    let limits = LedgerLimits { orders_max: 100, outbox_max: 100, keys_kept: Duration::from_secs(24 * 3600) };
-    let records = stock.iter().map(|(n, total)| StockRecord { sku: sku(*n), stock: Stock::new(*total, 0).unwrap() });
+    let limits = LedgerLimits {
+        orders_max: 100,
+        outbox_max: 100,
+        keys_kept: Duration::from_secs(24 * 3600),
+    };
+    let records = stock.iter().map(|(n, total)| StockRecord {
+        sku: sku(*n),
+        stock: Stock::new(*total, 0).unwrap(),
+    });
     Arc::new(MemoryLedger::new(limits, records, now()))
 }
 

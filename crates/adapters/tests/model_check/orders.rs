@@ -22,8 +22,14 @@ pub(super) fn last_units<L: Ledger + StockQueries>(ledger: &Arc<L>, total: u32) 
         move || run(&*ledger, &place(draft(&[(1, 2)]))).unwrap()
     });
     let answers = threads(buyers);
-    let won = answers.iter().filter(|answer| matches!(answer, Answer::Placed(Ok(_)))).count();
-    let lost = answers.iter().filter(|answer| matches!(answer, Answer::Placed(Err(PlaceRefusal::NotEnoughStock { .. })))).count();
+    let won = answers
+        .iter()
+        .filter(|answer| matches!(answer, Answer::Placed(Ok(_))))
+        .count();
+    let lost = answers
+        .iter()
+        .filter(|answer| matches!(answer, Answer::Placed(Err(PlaceRefusal::NotEnoughStock { .. }))))
+        .count();
     let fit = (total / 2).min(3);
     assert_eq!((won, won + lost), (fit as usize, 3), "{total} units: {answers:?}");
     assert_eq!(at_once(stock(&**ledger, 1)), Some((total, 2 * fit)));
@@ -36,7 +42,10 @@ fn the_last_units_go_to_as_many_as_there_are() {
 }
 
 fn expire(n: i64, before: Moment) -> Command {
-    Command { action: Action::Settle(SettleCommand::Expire(order_id(n), before)), trace: None }
+    Command {
+        action: Action::Settle(SettleCommand::Expire(order_id(n), before)),
+        trace: None,
+    }
 }
 
 fn one_end(ledger: &Arc<MemoryLedger>) {
@@ -47,9 +56,16 @@ fn one_end(ledger: &Arc<MemoryLedger>) {
         move || run(&*ledger, &command).unwrap()
     });
     let answers = threads(ways);
-    let won: Vec<bool> = answers.iter().map(|answer| *answer == Answer::Settled(Ok(Settled::Now))).collect();
+    let won: Vec<bool> = answers
+        .iter()
+        .map(|answer| *answer == Answer::Settled(Ok(Settled::Now)))
+        .collect();
     assert_eq!(won.iter().filter(|won| **won).count(), 1, "{answers:?}");
-    let (status, left) = if won[0] { (OrderStatus::Payed, 3) } else { (OrderStatus::Cancelled, 5) };
+    let (status, left) = if won[0] {
+        (OrderStatus::Payed, 3)
+    } else {
+        (OrderStatus::Cancelled, 5)
+    };
     assert_eq!(at_once(ledger.order(order_id(1))).unwrap().unwrap().status, status);
     let expected = [OrderStatus::New, OrderStatus::AwaitingPayment, status];
     assert_eq!(at_once(events(&**ledger)), expected.map(|status| (1, status)));
@@ -71,7 +87,10 @@ fn equal_requests_with_one_key_make_one_order() {
             move || run(&*ledger, &place(keyed(&[(1, 2)], "same"))).unwrap()
         });
         let answers = threads(same);
-        assert!(answers.iter().all(|answer| *answer == Answer::Placed(Ok(order_id(1)))), "{answers:?}");
+        assert!(
+            answers.iter().all(|answer| *answer == Answer::Placed(Ok(order_id(1)))),
+            "{answers:?}"
+        );
         assert_eq!(at_once(stock(&*ledger, 1)), Some((10, 2)));
         assert_eq!(at_once(events(&*ledger)).len(), 2);
     };
@@ -96,7 +115,10 @@ fn reads_see_whole_changes() {
         if let Some((_, last)) = told.last() {
             let order = order.expect("an event of an order that is there");
             assert!(order.status == *last || order.status == OrderStatus::Payed);
-            assert!(matches!(told.len(), 2 | 3), "both events of the new order, or all: {told:?}");
+            assert!(
+                matches!(told.len(), 2 | 3),
+                "both events of the new order, or all: {told:?}"
+            );
             assert!(matches!(units, (4, 2) | (2, 0)), "{units:?}");
         }
         writes.join().unwrap();

@@ -33,7 +33,11 @@ impl Ledger for DropsItsLock {
     {
         let stock: Vec<_> = {
             let checked = self.0.read();
-            footprint.skus().iter().map(|sku| (*sku, checked.get(sku).copied())).collect()
+            footprint
+                .skus()
+                .iter()
+                .map(|sku| (*sku, checked.get(sku).copied()))
+                .collect()
         }; // planted: whoever comes here now checks the same units
         let (changes, result) = decide(&mut Loaded::new(stock, vec![], vec![], vec![order_id(1)]));
         self.0.write().extend(changes.stock);
@@ -57,6 +61,12 @@ fn finds(check: impl FnOnce()) -> bool {
 
 #[test]
 fn the_checker_finds_a_lock_dropped_between_check_and_take() {
-    assert!(finds(|| explore(|| last_units(&DropsItsLock::with(3), 3))), "by random schedules");
-    assert!(finds(|| exhaust(|| last_units(&DropsItsLock::with(3), 3))), "by all schedules");
+    assert!(
+        finds(|| explore(|| last_units(&DropsItsLock::with(3), 3))),
+        "by random schedules"
+    );
+    assert!(
+        finds(|| exhaust(|| last_units(&DropsItsLock::with(3), 3))),
+        "by all schedules"
+    );
 }

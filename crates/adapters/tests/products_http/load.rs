@@ -30,10 +30,7 @@ async fn crowd<P: Products>(products: &P) -> Vec<(Duration, Option<Result<(), Pr
     let began = Instant::now();
     join_all((1..=USERS).map(|user| async move {
         let answer = timeout(DEADLINE, products.product(sku(user))).await;
-        (
-            began.elapsed(),
-            answer.ok().map(|answer| answer.map(|_| ())),
-        )
+        (began.elapsed(), answer.ok().map(|answer| answer.map(|_| ())))
     }))
     .await
 }
@@ -49,17 +46,10 @@ async fn ten_leave_in_any_second_in_order_and_deadlines_hold() {
         "{} in a second",
         most_in_a_second(&arrivals)
     );
-    let served = ends
-        .iter()
-        .filter(|(_, answer)| matches!(answer, Some(Ok(()))))
-        .count();
+    let served = ends.iter().filter(|(_, answer)| matches!(answer, Some(Ok(())))).count();
+    assert!((28..=36).contains(&served), "one each 115 ms for 4 s: {served}");
     assert!(
-        (28..=36).contains(&served),
-        "one each 115 ms for 4 s: {served}"
-    );
-    assert!(
-        ends.iter()
-            .all(|(_, answer)| !matches!(answer, Some(Err(_)))),
+        ends.iter().all(|(_, answer)| !matches!(answer, Some(Err(_)))),
         "waiting is not failing"
     );
     let late = ends.iter().map(|(end, _)| *end).max().unwrap_or_default();
@@ -67,20 +57,11 @@ async fn ten_leave_in_any_second_in_order_and_deadlines_hold() {
         late < DEADLINE + Duration::from_millis(400),
         "the last went after {late:?}"
     );
-    let asked: Vec<String> = arrivals
-        .iter()
-        .map(|arrival| arrival.path.clone())
-        .collect();
-    let in_order: Vec<String> = (1..=asked.len())
-        .map(|sku| format!("/product/{sku}"))
-        .collect();
+    let asked: Vec<String> = arrivals.iter().map(|arrival| arrival.path.clone()).collect();
+    let in_order: Vec<String> = (1..=asked.len()).map(|sku| format!("/product/{sku}")).collect();
     assert_eq!(asked, in_order, "first come, first served");
     sleep(Duration::from_millis(500)).await;
-    assert_eq!(
-        server.arrivals().len(),
-        arrivals.len(),
-        "who gave up is not asked for"
-    );
+    assert_eq!(server.arrivals().len(), arrivals.len(), "who gave up is not asked for");
     let began = Instant::now();
     assert!(products.product(sku(USERS)).await.unwrap().is_some());
     assert!(
@@ -100,10 +81,7 @@ async fn retries_are_counted_too() {
         most_in_a_second(&arrivals)
     );
     assert!(arrivals.len() >= 28, "turns are used: {}", arrivals.len());
-    assert!(
-        ends.iter()
-            .all(|(end, _)| *end < DEADLINE + Duration::from_millis(400))
-    );
+    assert!(ends.iter().all(|(end, _)| *end < DEADLINE + Duration::from_millis(400)));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -123,10 +101,7 @@ async fn a_slow_service_does_not_make_it_faster_or_later() {
         unavailable.count() >= 20,
         "the first ones hear of it before their deadline"
     );
-    assert!(
-        ends.iter()
-            .all(|(end, _)| *end < DEADLINE + Duration::from_millis(400))
-    );
+    assert!(ends.iter().all(|(end, _)| *end < DEADLINE + Duration::from_millis(400)));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -155,13 +130,6 @@ async fn a_full_queue_is_told_at_once() {
         .filter(|(_, answer)| matches!(answer, Some(Err(ProductsError::Unavailable(_)))));
     let refused: Vec<_> = refused.map(|(end, _)| *end).collect();
     assert!(refused.len() >= 190, "{}", refused.len());
-    assert!(
-        refused.iter().all(|end| *end < Duration::from_millis(500)),
-        "at once"
-    );
-    assert_eq!(
-        server.arrivals().len() + refused.len(),
-        200,
-        "the others were served"
-    );
+    assert!(refused.iter().all(|end| *end < Duration::from_millis(500)), "at once");
+    assert_eq!(server.arrivals().len() + refused.len(), 200, "the others were served");
 }

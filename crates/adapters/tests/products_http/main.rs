@@ -2,10 +2,7 @@
 //! how often it is asked, and what leaves the process in any second.
 #![cfg(feature = "cart")]
 #![allow(clippy::disallowed_methods, reason = "these tests measure real time")]
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test fails by panicking, its server too"
-)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, its server too")]
 
 mod load;
 mod server;
@@ -51,10 +48,7 @@ fn settings(url: &str) -> HttpProductsSettings {
 }
 
 fn client(settings: &HttpProductsSettings) -> HttpProducts {
-    HttpProducts::new(settings, Arc::new(SystemClock), || {
-        TraceContext::parse(TRACE)
-    })
-    .unwrap()
+    HttpProducts::new(settings, Arc::new(SystemClock), || TraceContext::parse(TRACE)).unwrap()
 }
 
 fn cached(url: &str, entries_max: u64) -> CachedProducts<HttpProducts> {
@@ -110,10 +104,7 @@ async fn refusals_for_load_are_retried_three_times_and_then_told() {
         let arrivals = server.arrivals();
         assert_eq!(arrivals.len(), 4);
         for (pair, pause) in arrivals.windows(2).zip([100, 200, 400]) {
-            assert!(
-                pair[1].at - pair[0].at >= Duration::from_millis(pause),
-                "pauses grow"
-            );
+            assert!(pair[1].at - pair[0].at >= Duration::from_millis(pause), "pauses grow");
         }
     }
 }
@@ -184,47 +175,31 @@ async fn closed_connections_are_unavailable() {
     let closing = server::closing();
     let client_of_it = client(&settings(&closing));
     let answer = client_of_it.product(sku(7)).await;
-    assert!(
-        matches!(answer, Err(ProductsError::Unavailable(_))),
-        "{answer:?}"
-    );
+    assert!(matches!(answer, Err(ProductsError::Unavailable(_))), "{answer:?}");
     assert!(!client_of_it.answers());
     // Nobody listens on a port that was just given back.
     let gone = std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
         .unwrap();
-    let answer = client(&settings(&format!("http://{gone}")))
-        .product(sku(7))
-        .await;
-    assert!(
-        matches!(answer, Err(ProductsError::Unavailable(_))),
-        "{answer:?}"
-    );
+    let answer = client(&settings(&format!("http://{gone}"))).product(sku(7)).await;
+    assert!(matches!(answer, Err(ProductsError::Unavailable(_))), "{answer:?}");
 }
 
 #[tokio::test]
 async fn a_wrong_key_is_told_apart() {
     for status in [401, 403] {
         let (answer, server) = ask(Behaviour::Status(status, None)).await;
-        assert!(
-            matches!(answer, Err(ProductsError::Unauthorized)),
-            "{answer:?}"
-        );
+        assert!(matches!(answer, Err(ProductsError::Unauthorized)), "{answer:?}");
         assert_eq!(server.arrivals().len(), 1);
     }
 }
 
 #[tokio::test]
 async fn settings_that_cannot_work_are_refused() {
-    let refused = |settings: &HttpProductsSettings| {
-        HttpProducts::new(settings, Arc::new(SystemClock), || None).err()
-    };
+    let refused = |settings: &HttpProductsSettings| HttpProducts::new(settings, Arc::new(SystemClock), || None).err();
     for url in ["", "products:8082", "https://x", "http://", "http://a?b=c"] {
-        assert!(
-            matches!(refused(&settings(url)), Some(ClientError::Url(_))),
-            "{url}"
-        );
+        assert!(matches!(refused(&settings(url)), Some(ClientError::Url(_))), "{url}");
     }
     let key = HttpProductsSettings {
         api_key: "line\nfeed".to_owned(),
@@ -238,11 +213,7 @@ async fn the_list_warms_the_cache_page_by_page() {
     let server = FakeProducts::start(Behaviour::Answers { products: 2500 });
     let products = cached(&server.url, 10_000);
     assert_eq!(products.warm_up().await.unwrap(), 2500);
-    let paths: Vec<String> = server
-        .arrivals()
-        .into_iter()
-        .map(|arrival| arrival.path)
-        .collect();
+    let paths: Vec<String> = server.arrivals().into_iter().map(|arrival| arrival.path).collect();
     let page = |after| format!("/product?count=1000&start_after_sku={after}");
     assert_eq!(paths, [page(0), page(1000), page(2000)]);
     for n in 1..=2500 {
@@ -260,9 +231,7 @@ async fn warming_up_fetches_no_more_than_fits_and_may_fail() {
     for fault in [
         Behaviour::Status(500, None),
         Behaviour::Body("[{\"sku\":0,\"name\":\"\",\"price\":1}]"),
-        Behaviour::Body(
-            "[{\"sku\":2,\"name\":\"\",\"price\":1},{\"sku\":2,\"name\":\"\",\"price\":1}]",
-        ),
+        Behaviour::Body("[{\"sku\":2,\"name\":\"\",\"price\":1},{\"sku\":2,\"name\":\"\",\"price\":1}]"),
         Behaviour::Endless,
     ] {
         let server = FakeProducts::start(fault.clone());
@@ -300,9 +269,6 @@ async fn hits_misses_waits_retries_and_requests_are_counted() {
         "http_client_request_duration_seconds_count{http_request_method=\"GET\",url_template=\"/product/{sku}\",http_response_status_code=\"420\",error_type=\"\"} 1",
         "http_client_request_duration_seconds_count{http_request_method=\"GET\",url_template=\"/product/{sku}\",http_response_status_code=\"200\",error_type=\"\"} 1",
     ] {
-        assert!(
-            text.lines().any(|found| found == line),
-            "{line} is not in:\n{text}"
-        );
+        assert!(text.lines().any(|found| found == line), "{line} is not in:\n{text}");
     }
 }

@@ -55,11 +55,7 @@ impl FakeProducts {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let arrivals = Arrivals::default();
         let state = web::Data::new((behaviour, Arc::clone(&arrivals)));
-        let app = move || {
-            App::new()
-                .app_data(state.clone())
-                .default_service(web::to(answer))
-        };
+        let app = move || App::new().app_data(state.clone()).default_service(web::to(answer));
         let server = HttpServer::new(app)
             .workers(1)
             .disable_signals()
@@ -68,11 +64,7 @@ impl FakeProducts {
         let server = server.unwrap().run();
         let handle = server.handle();
         tokio::spawn(server);
-        Self {
-            url,
-            arrivals,
-            handle,
-        }
+        Self { url, arrivals, handle }
     }
 
     pub(crate) fn arrivals(&self) -> Vec<Arrival> {
@@ -88,10 +80,7 @@ impl Drop for FakeProducts {
 
 async fn answer(request: HttpRequest, state: web::Data<(Behaviour, Arrivals)>) -> HttpResponse {
     let header = |name| {
-        let value = request
-            .headers()
-            .get(name)
-            .and_then(|value| value.to_str().ok());
+        let value = request.headers().get(name).and_then(|value| value.to_str().ok());
         value.unwrap_or_default().to_owned()
     };
     let (at, path) = (Instant::now(), request.uri().to_string());
@@ -111,17 +100,14 @@ async fn answer(request: HttpRequest, state: web::Data<(Behaviour, Arrivals)>) -
         Behaviour::RefusesFirst(times) if number <= times => status(420, None),
         Behaviour::RefusesFirst(_) => well(&request, i64::MAX),
         Behaviour::Status(code, retry_after) => status(code, retry_after),
-        Behaviour::Body(body) => HttpResponse::Ok()
-            .content_type("application/json")
-            .body(body),
+        Behaviour::Body(body) => HttpResponse::Ok().content_type("application/json").body(body),
         Behaviour::Endless => {
             let spaces = Bytes::from_static(&[b' '; 16 * 1024]);
             HttpResponse::Ok().streaming(stream::repeat(spaces).map(Ok::<_, std::io::Error>))
         }
         Behaviour::BreaksOff => {
             let begun = Ok(Bytes::from_static(b"{\"sku\":7,"));
-            HttpResponse::Ok()
-                .streaming(stream::iter([begun, Err(std::io::Error::other("enough"))]))
+            HttpResponse::Ok().streaming(stream::iter([begun, Err(std::io::Error::other("enough"))]))
         }
         Behaviour::Slow(delay) => {
             tokio::time::sleep(delay).await;
@@ -143,17 +129,8 @@ fn status(code: u16, retry_after: Option<&str>) -> HttpResponse {
 
 /// The answer as the contract has it, from skus 1 to `products`.
 fn well(request: &HttpRequest, products: i64) -> HttpResponse {
-    let json = |sku: i64| {
-        format!(
-            "{{\"name\":\"Product {sku}\",\"price\":{},\"sku\":{sku}}}",
-            100 + sku
-        )
-    };
-    let answer = |body| {
-        HttpResponse::Ok()
-            .content_type("application/json")
-            .body(body)
-    };
+    let json = |sku: i64| format!("{{\"name\":\"Product {sku}\",\"price\":{},\"sku\":{sku}}}", 100 + sku);
+    let answer = |body| HttpResponse::Ok().content_type("application/json").body(body);
     if let Some(sku) = request.path().strip_prefix("/product/") {
         let sku: i64 = sku.parse().unwrap();
         return if sku <= products {

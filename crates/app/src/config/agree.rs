@@ -14,7 +14,10 @@ pub(super) fn check(settings: &Settings, checker: &Checker) -> Vec<Problem> {
     let mut say = |key: &str, reason: String| found.push(checker.disagrees(key, reason));
     if settings.role.0.is_none() {
         let built: Vec<&str> = Role::built().into_iter().map(Role::name).collect();
-        say("role", format!("is not set, and this build has several: {}", built.join(", ")));
+        say(
+            "role",
+            format!("is not set, and this build has several: {}", built.join(", ")),
+        );
     }
     for (key, path) in [
         ("products.catalogue_file", &settings.products.catalogue_file),
@@ -27,12 +30,27 @@ pub(super) fn check(settings: &Settings, checker: &Checker) -> Vec<Problem> {
     let misbehave = &settings.products.misbehave;
     let share = misbehave.share_420 + misbehave.share_429 + misbehave.share_500;
     if share > 1.0 {
-        say("products.misbehave.share_500", format!("makes the shares of faults {share}, more than 1"));
+        say(
+            "products.misbehave.share_500",
+            format!("makes the shares of faults {share}, more than 1"),
+        );
     }
     for (key, first, longest) in [
-        ("relay.retry_pause_max_ms", settings.relay.retry_pause_ms, settings.relay.retry_pause_max_ms),
-        ("notifier.retry_pause_max_ms", settings.notifier.retry_pause_ms, settings.notifier.retry_pause_max_ms),
-        ("http.answer_timeout_ms", settings.cart.request_timeout_ms, settings.http.answer_timeout_ms),
+        (
+            "relay.retry_pause_max_ms",
+            settings.relay.retry_pause_ms,
+            settings.relay.retry_pause_max_ms,
+        ),
+        (
+            "notifier.retry_pause_max_ms",
+            settings.notifier.retry_pause_ms,
+            settings.notifier.retry_pause_max_ms,
+        ),
+        (
+            "http.answer_timeout_ms",
+            settings.cart.request_timeout_ms,
+            settings.http.answer_timeout_ms,
+        ),
     ] {
         if longest < first {
             say(key, format!("is {longest}, less than the {first} that it bounds"));

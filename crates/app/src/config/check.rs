@@ -30,12 +30,20 @@ impl Checker {
         let mut rows = Vec::new();
         Settings::describe("", &mut rows);
         let described = rows.into_iter().map(|row| (row.key.clone(), row)).collect();
-        Self { defaults, known, described, good: Vec::new(), origins: BTreeMap::new() }
+        Self {
+            defaults,
+            known,
+            described,
+            good: Vec::new(),
+            origins: BTreeMap::new(),
+        }
     }
 
     /// Takes a value if it is good by itself.
     pub(super) fn take(&mut self, raw: Raw) -> Result<(), Problem> {
-        let Some(default) = self.known.get(&raw.key) else { return Err(self.unknown(&raw)) };
+        let Some(default) = self.known.get(&raw.key) else {
+            return Err(self.unknown(&raw));
+        };
         let refused = |reason: String| self.refused(&raw, reason);
         let value = same_kind(default, &raw).map_err(|reason| refused(reason.to_owned()))?;
         let alone = self.with([(&raw.key, &value)]).map_err(refused)?;
@@ -65,14 +73,19 @@ impl Checker {
             value: None,
             origin: origin.unwrap_or_else(|| "built-in default".to_owned()),
             reason,
-            allowed: self.described.get(key).map_or(String::new(), |row| row.allowed.to_owned()),
+            allowed: self
+                .described
+                .get(key)
+                .map_or(String::new(), |row| row.allowed.to_owned()),
         }
     }
 
     fn with<'a>(&self, values: impl IntoIterator<Item = (&'a String, &'a ValueKind)>) -> Result<Settings, String> {
         let mut builder = Config::builder().add_source(self.defaults.clone());
         for (key, value) in values {
-            builder = builder.set_override(key, value.clone()).map_err(|error| error.to_string())?;
+            builder = builder
+                .set_override(key, value.clone())
+                .map_err(|error| error.to_string())?;
         }
         let merged = builder.build().map_err(|error| error.to_string())?;
         merged.try_deserialize().map_err(|error| in_words(&error))
@@ -81,17 +94,33 @@ impl Checker {
     fn refused(&self, raw: &Raw, reason: String) -> Problem {
         let hidden = self.described.get(&raw.key).is_some_and(|row| row.is_secret);
         let shown = if hidden { None } else { Some(shown(&raw.value)) };
-        Problem { value: shown, origin: raw.origin.clone(), ..self.disagrees(&raw.key, reason) }
+        Problem {
+            value: shown,
+            origin: raw.origin.clone(),
+            ..self.disagrees(&raw.key, reason)
+        }
     }
 
     fn unknown(&self, raw: &Raw) -> Problem {
-        let group = self.known.keys().any(|key| key.strip_prefix(&raw.key).is_some_and(|rest| rest.starts_with('.')));
-        let parent = if group { Some(raw.key.as_str()) } else { raw.key.rsplit_once('.').map(|(parent, _)| parent) };
+        let group = self
+            .known
+            .keys()
+            .any(|key| key.strip_prefix(&raw.key).is_some_and(|rest| rest.starts_with('.')));
+        let parent = if group {
+            Some(raw.key.as_str())
+        } else {
+            raw.key.rsplit_once('.').map(|(parent, _)| parent)
+        };
         Problem {
             what: raw.key.clone(),
             value: None,
             origin: raw.origin.clone(),
-            reason: if group { "is a group of settings" } else { "is no setting" }.to_owned(),
+            reason: if group {
+                "is a group of settings"
+            } else {
+                "is no setting"
+            }
+            .to_owned(),
             allowed: self.members(parent),
         }
     }
@@ -125,15 +154,22 @@ fn same_kind(default: &ValueKind, raw: &Raw) -> Result<ValueKind, &'static str> 
         (K::String(_), K::String(_)) => Ok(raw.value.clone()),
         (K::String(_), _) => Err("is no text"),
         (K::Boolean(_), K::Boolean(_)) => Ok(raw.value.clone()),
-        (K::Boolean(_), _) => {
-            text.and_then(|text| text.parse().ok()).map(K::Boolean).ok_or("is neither true nor false")
-        }
+        (K::Boolean(_), _) => text
+            .and_then(|text| text.parse().ok())
+            .map(K::Boolean)
+            .ok_or("is neither true nor false"),
         (K::Float(_), K::Float(_)) => Ok(raw.value.clone()),
         #[expect(clippy::cast_precision_loss, reason = "far beyond every range")]
         (K::Float(_), K::I64(number)) => Ok(K::Float(*number as f64)),
-        (K::Float(_), _) => text.and_then(|text| text.parse().ok()).map(K::Float).ok_or("is no number"),
+        (K::Float(_), _) => text
+            .and_then(|text| text.parse().ok())
+            .map(K::Float)
+            .ok_or("is no number"),
         (_, K::I64(_) | K::U64(_)) => Ok(raw.value.clone()),
-        (_, _) => text.and_then(|text| text.parse().ok()).map(K::I64).ok_or("is no whole number"),
+        (_, _) => text
+            .and_then(|text| text.parse().ok())
+            .map(K::I64)
+            .ok_or("is no whole number"),
     }
 }
 
@@ -142,7 +178,10 @@ fn shown(value: &ValueKind) -> String {
 }
 
 fn first(report: &garde::Report) -> String {
-    report.iter().next().map_or_else(|| "is out of range".to_owned(), |(_, error)| error.to_string())
+    report
+        .iter()
+        .next()
+        .map_or_else(|| "is out of range".to_owned(), |(_, error)| error.to_string())
 }
 
 /// The error of the last step without the words for programmers around it.

@@ -22,7 +22,11 @@ pub trait Describe {
 
 /// The dotted name of a member of a group.
 pub(super) fn join(prefix: &str, name: &str) -> String {
-    if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") }
+    if prefix.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{prefix}.{name}")
+    }
 }
 
 /// The lines of a doc comment as one.

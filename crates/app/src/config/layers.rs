@@ -6,8 +6,8 @@ use std::path::Path;
 
 use config::{Environment, File, FileFormat, Map, Source, Value, ValueKind};
 
-use super::problem::{Problem, Problems};
 use super::Flag;
+use super::problem::{Problem, Problems};
 
 /// What the names of our environment variables begin with.
 const PREFIX: &str = "APP__";
@@ -31,7 +31,9 @@ pub(super) fn texts(
     let mut found = BTreeMap::new();
     let mut problems = Vec::new();
     for (name, value) in variables {
-        let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX)) else { continue };
+        let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX)) else {
+            continue;
+        };
         match value.into_string() {
             Ok(value) => drop(found.insert(name.to_owned(), value)),
             Err(_) => problems.push(Problem {
@@ -43,7 +45,11 @@ pub(super) fn texts(
             }),
         }
     }
-    if problems.is_empty() { Ok(found) } else { Err(Problems(problems)) }
+    if problems.is_empty() {
+        Ok(found)
+    } else {
+        Err(Problems(problems))
+    }
 }
 
 /// The values of a TOML file.
@@ -56,7 +62,9 @@ pub(super) fn file(path: &Path) -> Result<Vec<Raw>, Problem> {
         reason,
         allowed: "a TOML file that can be read".to_owned(),
     };
-    let length = std::fs::metadata(path).map_err(|error| refuse(error.to_string()))?.len();
+    let length = std::fs::metadata(path)
+        .map_err(|error| refuse(error.to_string()))?
+        .len();
     if length > FILE_MAX {
         return Err(refuse(format!("has {length} bytes, more than {FILE_MAX}")));
     }
@@ -65,7 +73,12 @@ pub(super) fn file(path: &Path) -> Result<Vec<Raw>, Problem> {
     let map = map.map_err(|error| refuse(error.to_string().trim().replace('\n', " ")))?;
     let mut values = Vec::new();
     flatten("", map, &mut |key, value| {
-        values.push(Raw { key, value, origin: origin.clone(), is_text: false });
+        values.push(Raw {
+            key,
+            value,
+            origin: origin.clone(),
+            is_text: false,
+        });
     });
     values.sort_by(|one, other| one.key.cmp(&other.key));
     Ok(values)
@@ -75,7 +88,10 @@ pub(super) fn file(path: &Path) -> Result<Vec<Raw>, Problem> {
 pub(super) fn environment(variables: &BTreeMap<String, String>) -> Result<Vec<Raw>, Problem> {
     let ours = variables.iter().filter(|(name, _)| name.starts_with(PREFIX));
     let source: Map<String, String> = ours.map(|(name, value)| (name.clone(), value.clone())).collect();
-    let collected = Environment::with_prefix("APP").separator("__").source(Some(source)).collect();
+    let collected = Environment::with_prefix("APP")
+        .separator("__")
+        .source(Some(source))
+        .collect();
     let map = collected.map_err(|error| Problem {
         what: "the environment".to_owned(),
         value: None,
@@ -86,7 +102,12 @@ pub(super) fn environment(variables: &BTreeMap<String, String>) -> Result<Vec<Ra
     let mut values = Vec::new();
     flatten("", map, &mut |key, value| {
         let name = format!("{PREFIX}{}", key.to_uppercase().replace('.', "__"));
-        values.push(Raw { key, value, origin: name, is_text: true });
+        values.push(Raw {
+            key,
+            value,
+            origin: name,
+            is_text: true,
+        });
     });
     values.sort_by(|one, other| one.key.cmp(&other.key));
     Ok(values)

@@ -105,8 +105,15 @@ fn not_built(name: &str) -> RoleError {
     let Some(role) = NAMES.into_iter().find(|known| *known == name) else {
         return RoleError::Unknown(name.to_owned());
     };
-    let features = if role == "all" { NAMES[..4].join(",") } else { role.to_owned() };
-    RoleError::NotBuilt { role, flags: format!("--no-default-features --features {features}") }
+    let features = if role == "all" {
+        NAMES[..4].join(",")
+    } else {
+        role.to_owned()
+    };
+    RoleError::NotBuilt {
+        role,
+        flags: format!("--no-default-features --features {features}"),
+    }
 }
 
 /// The setting `role`: a role of this build, or nothing where the build leaves it open.
@@ -124,7 +131,11 @@ impl TryFrom<String> for RoleChoice {
     type Error = RoleError;
 
     fn try_from(name: String) -> Result<Self, RoleError> {
-        if name.is_empty() { Ok(Self::default()) } else { Role::parse(&name).map(|role| Self(Some(role))) }
+        if name.is_empty() {
+            Ok(Self::default())
+        } else {
+            Role::parse(&name).map(|role| Self(Some(role)))
+        }
     }
 }
 
@@ -157,8 +168,15 @@ mod tests {
 
     #[test]
     fn a_role_that_was_left_out_names_its_feature() {
-        assert_eq!(not_built("cart").to_string(), "this build leaves the role \"cart\" out; build with: cargo build --no-default-features --features cart");
-        assert!(not_built("all").to_string().ends_with("--features products,cart,loms,notifier"));
+        assert_eq!(
+            not_built("cart").to_string(),
+            "this build leaves the role \"cart\" out; build with: cargo build --no-default-features --features cart"
+        );
+        assert!(
+            not_built("all")
+                .to_string()
+                .ends_with("--features products,cart,loms,notifier")
+        );
         assert_eq!(not_built("chef"), RoleError::Unknown("chef".to_owned()));
     }
 }

@@ -5,9 +5,9 @@ use std::fmt::Write;
 use config::{Config, ValueKind};
 
 use super::Settings;
-use super::values::Secret;
 use super::describe::{Describe, Described};
 use super::layers::flatten;
+use super::values::Secret;
 
 impl Settings {
     /// As TOML that `--config` takes again, but for the secrets.
@@ -31,7 +31,9 @@ impl Settings {
     pub fn documentation() -> String {
         let tree = Config::try_from(&Self::default()).and_then(Config::try_deserialize);
         let mut defaults = std::collections::BTreeMap::new();
-        flatten("", tree.expect("settings are a table"), &mut |key, value| drop(defaults.insert(key, value)));
+        flatten("", tree.expect("settings are a table"), &mut |key, value| {
+            drop(defaults.insert(key, value))
+        });
         let mut text = String::from("| setting | default | allowed | what it is for |\n|---|---|---|---|\n");
         for row in rows() {
             let default = match defaults.get(&row.key) {

@@ -9,11 +9,18 @@ use super::*;
 
 fn flag(text: &str) -> Flag {
     let (key, value) = text.split_once('=').unwrap();
-    Flag { written: "--set".to_owned(), key: key.to_owned(), value: value.to_owned() }
+    Flag {
+        written: "--set".to_owned(),
+        key: key.to_owned(),
+        value: value.to_owned(),
+    }
 }
 
 fn variables(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    pairs
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
 }
 
 /// A file that is gone when it is dropped.
@@ -39,8 +46,13 @@ fn role() -> Flag {
 }
 
 fn with(flags: &[&str]) -> Result<Settings, Problems> {
-    let flags = std::iter::once(role()).chain(flags.iter().map(|text| flag(text))).collect();
-    load(&Given { flags, ..Given::default() })
+    let flags = std::iter::once(role())
+        .chain(flags.iter().map(|text| flag(text)))
+        .collect();
+    load(&Given {
+        flags,
+        ..Given::default()
+    })
 }
 
 fn lines(problems: Problems) -> Vec<String> {
@@ -60,10 +72,22 @@ fn the_defaults_are_good() {
 
 #[test]
 fn a_later_layer_wins() {
-    let file = TempFile::with("[cart.http]\nport = 1\nhost = \"0.0.0.0\"\n[cart]\nmax_carts = 5\n", "layers");
-    let environment = variables(&[("APP__CART__HTTP__PORT", "2"), ("APP__CART__MAX_CARTS", "6"), ("OTHER", "x")]);
+    let file = TempFile::with(
+        "[cart.http]\nport = 1\nhost = \"0.0.0.0\"\n[cart]\nmax_carts = 5\n",
+        "layers",
+    );
+    let environment = variables(&[
+        ("APP__CART__HTTP__PORT", "2"),
+        ("APP__CART__MAX_CARTS", "6"),
+        ("OTHER", "x"),
+    ]);
     let flags = vec![role(), flag("cart.http.port=3")];
-    let settings = load(&Given { file: Some(file.0.clone()), environment, flags }).unwrap();
+    let settings = load(&Given {
+        file: Some(file.0.clone()),
+        environment,
+        flags,
+    })
+    .unwrap();
     assert_eq!(settings.cart.http.address().to_string(), "0.0.0.0:3");
     assert_eq!(settings.cart.max_carts, 6);
 }
@@ -78,13 +102,21 @@ fn text_becomes_what_the_setting_is() {
         ("APP__LOG__FORMAT", "pretty"),
         ("APP__ORDER__PAYMENT_WINDOW_SECONDS", "60"),
     ]);
-    let settings = load(&Given { environment, flags: vec![role()], ..Given::default() }).unwrap();
+    let settings = load(&Given {
+        environment,
+        flags: vec![role()],
+        ..Given::default()
+    })
+    .unwrap();
     assert!((settings.trace.sample_ratio - 1.0).abs() < f64::EPSILON);
     assert!(!settings.cart.products.warm_up);
     assert_eq!(settings.products.api_key.expose(), "12345");
     assert_eq!(settings.ops.addr.0.unwrap().port(), 9000);
     assert_eq!(settings.log.format, LogFormat::Pretty);
-    assert_eq!(settings.order.payment_window(), Some(std::time::Duration::from_secs(60)));
+    assert_eq!(
+        settings.order.payment_window(),
+        Some(std::time::Duration::from_secs(60))
+    );
 }
 
 #[test]
@@ -95,7 +127,12 @@ fn all_problems_come_at_once_with_their_origin() {
     );
     let environment = variables(&[("APP__CART__HTTP__PORT", "70000"), ("APP__NO__SUCH", "1")]);
     let flags = vec![role(), flag("cart.products.requests_per_second=11"), flag("cart=1")];
-    let problems = load(&Given { file: Some(file.0.clone()), environment, flags }).unwrap_err();
+    let problems = load(&Given {
+        file: Some(file.0.clone()),
+        environment,
+        flags,
+    })
+    .unwrap_err();
     let text = problems.to_string();
     assert!(text.starts_with("app: 9 problems with the configuration\n"), "{text}");
     let origin = file.0.display();
@@ -111,7 +148,10 @@ fn all_problems_come_at_once_with_their_origin() {
     ] {
         assert!(text.contains(&expected), "{expected}\n is not in\n{text}");
     }
-    assert!(text.contains("  cart (--set): is a group of settings; allowed: cart.checkout.…"), "{text}");
+    assert!(
+        text.contains("  cart (--set): is a group of settings; allowed: cart.checkout.…"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -119,9 +159,17 @@ fn a_bad_file_is_one_problem_among_others() {
     let file = TempFile::with("[cart\nport=1", "broken");
     for path in [file.0.clone(), PathBuf::from("no/such/file.toml")] {
         let flags = vec![role(), flag("x=1")];
-        let problems = load(&Given { file: Some(path.clone()), flags, ..Given::default() }).unwrap_err();
+        let problems = load(&Given {
+            file: Some(path.clone()),
+            flags,
+            ..Given::default()
+        })
+        .unwrap_err();
         assert_eq!(problems.0.len(), 2, "{problems}");
-        assert_eq!(problems.0[0].value.as_deref(), Some(path.display().to_string().as_str()));
+        assert_eq!(
+            problems.0[0].value.as_deref(),
+            Some(path.display().to_string().as_str())
+        );
     }
 }
 
@@ -129,7 +177,9 @@ fn a_bad_file_is_one_problem_among_others() {
 fn secrets_are_in_no_message_and_no_print() {
     let problems = with(&["products.api_key=two words"]).unwrap_err();
     assert!(!problems.to_string().contains("two words"), "{problems}");
-    let shown = with(&["products.api_key=hunter2", "cart.products.api_key=hunter2"]).unwrap().to_toml();
+    let shown = with(&["products.api_key=hunter2", "cart.products.api_key=hunter2"])
+        .unwrap()
+        .to_toml();
     assert!(!shown.contains("hunter2") && !shown.contains("testToken"), "{shown}");
     assert_eq!(shown.matches("\"***\"").count(), 2);
 }
@@ -138,7 +188,11 @@ fn secrets_are_in_no_message_and_no_print() {
 fn what_is_printed_can_be_read_again() {
     let first = with(&["cart.http.port=0", "trace.sample_ratio=0.5", "ops.addr=127.0.0.1:0"]).unwrap();
     let file = TempFile::with(&first.to_toml(), "printed");
-    let second = load(&Given { file: Some(file.0.clone()), ..Given::default() }).unwrap();
+    let second = load(&Given {
+        file: Some(file.0.clone()),
+        ..Given::default()
+    })
+    .unwrap();
     assert_eq!(second.to_toml(), first.to_toml());
 }
 
@@ -160,15 +214,26 @@ fn servers_of_one_process_must_not_share_an_address() {
     }
     let found = lines(with(&["role=all", "loms.http.port=8080", "ops.addr=127.0.0.1:8082"]).unwrap_err());
     assert_eq!(found.len(), 2, "{found:?}");
-    assert!(found[0].starts_with("ops.addr (--set): is 127.0.0.1:8082, as is products.http"), "{found:?}");
-    assert!(found[1].starts_with("loms.http.port (--set): is 127.0.0.1:8080, as is cart.http"), "{found:?}");
+    assert!(
+        found[0].starts_with("ops.addr (--set): is 127.0.0.1:8082, as is products.http"),
+        "{found:?}"
+    );
+    assert!(
+        found[1].starts_with("loms.http.port (--set): is 127.0.0.1:8080, as is cart.http"),
+        "{found:?}"
+    );
     assert!(with(&["role=all", "loms.http.port=0", "cart.http.port=0"]).is_ok());
 }
 
 #[test]
 fn a_role_that_is_not_there_is_refused() {
     let problems = with(&["role=chef"]).unwrap_err();
-    assert!(problems.to_string().contains("role = \"chef\" (--set): there is no role \"chef\""), "{problems}");
+    assert!(
+        problems
+            .to_string()
+            .contains("role = \"chef\" (--set): there is no role \"chef\""),
+        "{problems}"
+    );
 }
 
 /// What is allowed in words is what the rules allow: both ends of a range pass, what is beyond fails.
@@ -179,8 +244,12 @@ fn ranges_in_words_are_the_ranges_of_the_rules() {
     let mut ranges = 0;
     for row in rows {
         let words: Vec<&str> = row.allowed.split_whitespace().collect();
-        let ([low, "to", high] | [low, "to", high, "(0:", ..]) = words[..] else { continue };
-        let (Ok(low), Ok(high)) = (low.parse::<i64>(), high.parse::<i64>()) else { continue };
+        let ([low, "to", high] | [low, "to", high, "(0:", ..]) = words[..] else {
+            continue;
+        };
+        let (Ok(low), Ok(high)) = (low.parse::<i64>(), high.parse::<i64>()) else {
+            continue;
+        };
         ranges += 1;
         let problem = |value: i64| {
             let key = &row.key;
@@ -188,7 +257,11 @@ fn ranges_in_words_are_the_ranges_of_the_rules() {
             problems.is_some_and(|found| found.0.iter().any(|p| p.what == *key && p.value.is_some()))
         };
         assert!(!problem(low) && !problem(high), "{} refuses what it allows", row.key);
-        assert!(problem(low - 1) && problem(high + 1), "{} allows more than it says", row.key);
+        assert!(
+            problem(low - 1) && problem(high + 1),
+            "{} allows more than it says",
+            row.key
+        );
     }
     assert!(ranges > 30, "only {ranges} ranges were found");
 }
@@ -199,12 +272,19 @@ fn every_setting_is_documented() {
     let undocumented: Vec<String> = rows_of_all_roles()
         .filter(|line| !document.contains(line.as_str()))
         .collect();
-    assert!(undocumented.is_empty(), "docs/configuration.md lacks these lines:\n{}", undocumented.join("\n"));
+    assert!(
+        undocumented.is_empty(),
+        "docs/configuration.md lacks these lines:\n{}",
+        undocumented.join("\n")
+    );
     let mut known = Vec::new();
     Settings::describe("", &mut known);
     for line in document.lines().filter(|line| line.starts_with("| `")) {
         let key = line.trim_start_matches("| `").split('`').next().unwrap_or_default();
-        assert!(known.iter().any(|row| row.key == key), "docs/configuration.md knows {key}, the code does not");
+        assert!(
+            known.iter().any(|row| row.key == key),
+            "docs/configuration.md knows {key}, the code does not"
+        );
     }
 }
 
@@ -213,7 +293,9 @@ fn rows_of_all_roles() -> impl Iterator<Item = String> {
     let text = Settings::documentation();
     let whole = Role::parse("all").is_ok();
     let lines: Vec<String> = text.lines().map(str::to_owned).collect();
-    lines.into_iter().filter(move |line| whole || !line.starts_with("| `role`"))
+    lines
+        .into_iter()
+        .filter(move |line| whole || !line.starts_with("| `role`"))
 }
 
 /// Writes the table anew, for whoever changed a setting: `cargo test -p app -- --ignored document_settings`.

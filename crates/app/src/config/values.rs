@@ -70,7 +70,11 @@ impl TryFrom<String> for OptionalAddress {
     type Error = std::net::AddrParseError;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        if text.is_empty() { Ok(Self(None)) } else { text.parse().map(|address| Self(Some(address))) }
+        if text.is_empty() {
+            Ok(Self(None))
+        } else {
+            text.parse().map(|address| Self(Some(address)))
+        }
     }
 }
 
@@ -95,7 +99,10 @@ impl Listen {
     /// On this port of the loopback address.
     #[must_use]
     pub fn on(port: u16) -> Self {
-        Self { port, ..Self::default() }
+        Self {
+            port,
+            ..Self::default()
+        }
     }
 
     /// As a socket address.
@@ -114,19 +121,31 @@ pub(super) fn base_url(url: &str, (): &()) -> garde::Result {
             && uri.query().is_none()
             && matches!(uri.path(), "" | "/")
     });
-    if good { Ok(()) } else { Err(garde::Error::new("is not the base URL of a service")) }
+    if good {
+        Ok(())
+    } else {
+        Err(garde::Error::new("is not the base URL of a service"))
+    }
 }
 
 /// A rule of garde: a secret that can be a header.
 pub(super) fn header_text(secret: &Secret, (): &()) -> garde::Result {
     let text = secret.expose();
     let good = (1..=256).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
-    if good { Ok(()) } else { Err(garde::Error::new("cannot be sent as a header")) }
+    if good {
+        Ok(())
+    } else {
+        Err(garde::Error::new("cannot be sent as a header"))
+    }
 }
 
 /// A rule of garde: what is named here is not part of this version.
 pub(super) fn not_built_yet(on: &bool, (): &()) -> garde::Result {
-    if *on { Err(garde::Error::new("is not part of this version")) } else { Ok(()) }
+    if *on {
+        Err(garde::Error::new("is not part of this version"))
+    } else {
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -145,7 +164,15 @@ mod tests {
         for good in ["http://127.0.0.1:8082", "http://products:8082/", "http://[::1]:80"] {
             assert!(base_url(good, &()).is_ok(), "{good}");
         }
-        for bad in ["", "products:8082", "https://x:1", "http://", "http://a/b", "http://a?b=c", "http://a b"] {
+        for bad in [
+            "",
+            "products:8082",
+            "https://x:1",
+            "http://",
+            "http://a/b",
+            "http://a?b=c",
+            "http://a b",
+        ] {
             assert!(base_url(bad, &()).is_err(), "{bad}");
         }
     }

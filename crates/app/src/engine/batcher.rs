@@ -63,20 +63,33 @@ pub struct Batches<L, C> {
 /// An order book over a ledger. `committed` is woken after each commit.
 pub fn order_book<L, C>(limits: BatchLimits, ledger: L, clock: C, committed: Arc<Notify>) -> (Batcher, Batches<L, C>) {
     let (sender, queue) = mpsc::channel(limits.queue_max);
-    (Batcher { queue: sender }, Batches { queue, batch_max: limits.batch_max, ledger, clock, committed })
+    (
+        Batcher { queue: sender },
+        Batches {
+            queue,
+            batch_max: limits.batch_max,
+            ledger,
+            clock,
+            committed,
+        },
+    )
 }
 
 impl Batcher {
     async fn submit(&self, action: Action, trace: Option<TraceContext>) -> Result<Answer, BookError> {
         let (reply, answer) = oneshot::channel();
-        self.queue.try_send((Command { action, trace }, reply)).map_err(|refused| {
-            BookError::Unavailable(cause(match refused {
-                mpsc::error::TrySendError::Full(_) => BatcherError::Full,
-                mpsc::error::TrySendError::Closed(_) => BatcherError::Closed,
-            }))
-        })?;
+        self.queue
+            .try_send((Command { action, trace }, reply))
+            .map_err(|refused| {
+                BookError::Unavailable(cause(match refused {
+                    mpsc::error::TrySendError::Full(_) => BatcherError::Full,
+                    mpsc::error::TrySendError::Closed(_) => BatcherError::Closed,
+                }))
+            })?;
         // Only a panic in the batch loses the answer: nobody knows how far it came.
-        answer.await.unwrap_or_else(|_| Err(BookError::Unknown(cause(BatcherError::NoAnswer))))
+        answer
+            .await
+            .unwrap_or_else(|_| Err(BookError::Unknown(cause(BatcherError::NoAnswer))))
     }
 }
 
@@ -112,7 +125,9 @@ impl<L: Ledger, C: Clock> Batches<L, C> {
         let queued = metrics::gauge!("loms_batch_queue_calls");
         let mut members: Vec<Member> = Vec::with_capacity(self.batch_max);
         loop {
-            let took = stop.run_until_cancelled(self.queue.recv_many(&mut members, self.batch_max)).await;
+            let took = stop
+                .run_until_cancelled(self.queue.recv_many(&mut members, self.batch_max))
+                .await;
             let took = match took {
                 Some(took) => took,
                 None => {
@@ -139,7 +154,9 @@ impl<L: Ledger, C: Clock> Batches<L, C> {
 
     async fn transact(&self, commands: &[Command]) -> Result<Vec<Answer>, LedgerError> {
         let (ledger, clock) = (&self.ledger, &self.clock);
-        let answers = ledger.transact(footprint(commands), |loaded| decide(commands, clock.now(), loaded)).await?;
+        let answers = ledger
+            .transact(footprint(commands), |loaded| decide(commands, clock.now(), loaded))
+            .await?;
         self.committed.notify_one();
         Ok(answers)
     }
@@ -181,12 +198,21 @@ mod tests {
 
     use super::*;
 
-    const LIMITS: BatchLimits = BatchLimits { batch_max: 8, queue_max: 64 };
+    const LIMITS: BatchLimits = BatchLimits {
+        batch_max: 8,
+        queue_max: 64,
+    };
 
     fn ledger(total: u32) -> Arc<MemoryLedger> {
-        let limits =
-            LedgerLimits { orders_max: 100_000, outbox_max: 100_000, keys_kept: Duration::from_secs(24 * 3600) };
-        let stock = StockRecord { sku: sku(1), stock: Stock::new(total, 0).unwrap() };
+        let limits = LedgerLimits {
+            orders_max: 100_000,
+            outbox_max: 100_000,
+            keys_kept: Duration::from_secs(24 * 3600),
+        };
+        let stock = StockRecord {
+            sku: sku(1),
+            stock: Stock::new(total, 0).unwrap(),
+        };
         Arc::new(MemoryLedger::new(limits, [stock], ManualClock::default().now()))
     }
 
@@ -214,7 +240,11 @@ mod tests {
         assert_eq!((won.len(), reserved(&ledger, sku(1)).await), (50, 50));
         assert!(won.is_sorted(), "decided in the order of arrival");
         assert_eq!(sizes.lock().iter().sum::<usize>(), 60);
-        assert!(sizes.lock().iter().all(|size| *size <= 8) && sizes.lock().contains(&8), "{:?}", sizes.lock());
+        assert!(
+            sizes.lock().iter().all(|size| *size <= 8) && sizes.lock().contains(&8),
+            "{:?}",
+            sizes.lock()
+        );
         drop(book);
         batches.await.unwrap();
     }
@@ -222,19 +252,32 @@ mod tests {
     #[tokio::test]
     async fn a_full_queue_answers_at_once_and_loses_nothing() {
         let ledger = ledger(500);
-        let (book, batches) = order_book(BatchLimits { batch_max: 8, queue_max: 3 }, Arc::clone(&ledger), ManualClock::default(), Arc::default());
+        let (book, batches) = order_book(
+            BatchLimits {
+                batch_max: 8,
+                queue_max: 3,
+            },
+            Arc::clone(&ledger),
+            ManualClock::default(),
+            Arc::default(),
+        );
         let calls: Vec<_> = (0..10)
-            .map(|_| tokio::spawn({
-                let book = book.clone();
-                async move { book.place(draft(&[(1, 1)]), None).await }
-            }))
+            .map(|_| {
+                tokio::spawn({
+                    let book = book.clone();
+                    async move { book.place(draft(&[(1, 1)]), None).await }
+                })
+            })
             .collect();
         while calls.iter().filter(|call| call.is_finished()).count() < 7 {
             tokio::task::yield_now().await; // refused although nothing is decided yet
         }
         tokio::spawn(batches.run(CancellationToken::new()));
         let answers = futures::future::join_all(calls).await;
-        let placed = answers.into_iter().filter(|answer| matches!(answer, Ok(Ok(Ok(_))))).count();
+        let placed = answers
+            .into_iter()
+            .filter(|answer| matches!(answer, Ok(Ok(Ok(_)))))
+            .count();
         assert_eq!((placed, reserved(&ledger, sku(1)).await), (3, 3));
     }
 
@@ -260,7 +303,12 @@ mod tests {
         let (book, _batches) = start(LIMITS, FaultyLedger::new(Arc::clone(&ledger), move |_| faults.next()));
         let drafts = [keyed(&[(1, 1)], "a"), keyed(&[(1, 1)], "b")];
         let answers = futures::future::join_all(drafts.clone().map(|draft| book.place(draft, None))).await;
-        assert!(answers.iter().all(|answer| matches!(answer, Err(BookError::Unknown(_)))), "{answers:?}");
+        assert!(
+            answers
+                .iter()
+                .all(|answer| matches!(answer, Err(BookError::Unknown(_)))),
+            "{answers:?}"
+        );
         assert_eq!(reserved(&ledger, sku(1)).await, 2, "it had been committed, once");
         let again = futures::future::join_all(drafts.map(|draft| book.place(draft, None))).await;
         assert!(again.iter().all(|answer| matches!(answer, Ok(Ok(_)))));

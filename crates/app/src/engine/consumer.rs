@@ -121,7 +121,9 @@ impl<Src: EventSource, S: EventSink, D: DeadLetters> Consumer<Src, S, D> {
             Handled::Delivered { cannot_follow: None } => {
                 metrics::counter!("notifier_handled_events_total").increment(1);
             }
-            Handled::Delivered { cannot_follow: Some(before) } => {
+            Handled::Delivered {
+                cannot_follow: Some(before),
+            } => {
                 metrics::counter!("notifier_handled_events_total").increment(1);
                 warn!(self.log, "an event cannot follow the one before"; "position" => %position, "before" => %before);
             }
@@ -185,8 +187,16 @@ mod tests {
     }
 
     fn event(id: i64, order: i64, status: OrderStatus) -> OrderEvent {
-        let change = StatusChange { order: order_id(order), status, moment: ManualClock::default().now(), trace: None };
-        OrderEvent { id: EventId::try_from(id).unwrap(), change }
+        let change = StatusChange {
+            order: order_id(order),
+            status,
+            moment: ManualClock::default().now(),
+            trace: None,
+        };
+        OrderEvent {
+            id: EventId::try_from(id).unwrap(),
+            change,
+        }
     }
 
     fn consumer<Src>(source: Src, place: &Place, letters: &Arc<MemoryDeadLetters>) -> Consumer<Src, Place, Letters> {
@@ -196,7 +206,12 @@ mod tests {
             longest_pause: Duration::from_millis(2),
         };
         let handler = HandleEvent::new(place.clone(), Letters(Arc::clone(letters)), 100);
-        Consumer { source, handler, limits, log: Logger::root(slog::Discard, slog::o!()) }
+        Consumer {
+            source,
+            handler,
+            limits,
+            log: Logger::root(slog::Discard, slog::o!()),
+        }
     }
 
     #[derive(Debug)]
@@ -224,14 +239,26 @@ mod tests {
         events.extend((1..=10).map(|n| event(n + 10, n, OrderStatus::AwaitingPayment)));
         events.push(events[19]); // a repeat
         stream.publish(events).await;
-        let place = Place { refuse_order: 3, unavailable: Arc::new(Mutex::new(5)), ..Place::default() };
+        let place = Place {
+            refuse_order: 3,
+            unavailable: Arc::new(Mutex::new(5)),
+            ..Place::default()
+        };
         let letters = Arc::new(MemoryDeadLetters::new(10));
         run_until(consumer(stream.subscribe(), &place, &letters), || stream.lag() == 0).await;
         let got = place.got.lock();
         assert_eq!(got.len(), 18);
         for order in (1..=10).filter(|order| *order != 3) {
-            let statuses: Vec<_> = got.iter().filter(|(o, _)| *o == order).map(|(_, status)| *status).collect();
-            assert_eq!(statuses, [OrderStatus::New, OrderStatus::AwaitingPayment], "order {order}");
+            let statuses: Vec<_> = got
+                .iter()
+                .filter(|(o, _)| *o == order)
+                .map(|(_, status)| *status)
+                .collect();
+            assert_eq!(
+                statuses,
+                [OrderStatus::New, OrderStatus::AwaitingPayment],
+                "order {order}"
+            );
         }
         assert_eq!(letters.letters().len(), 2);
         assert_eq!(letters.letters()[0].reason, "planted");
@@ -240,11 +267,19 @@ mod tests {
     #[tokio::test]
     async fn what_was_not_handled_when_it_stopped_comes_again() {
         let stream = MemoryStream::new(100);
-        stream.publish((1..=8).map(|n| event(n, n, OrderStatus::New)).collect()).await;
+        stream
+            .publish((1..=8).map(|n| event(n, n, OrderStatus::New)).collect())
+            .await;
         let letters = Arc::new(MemoryDeadLetters::new(10));
-        let stuck = Place { unavailable: Arc::new(Mutex::new(u32::MAX)), ..Place::default() };
+        let stuck = Place {
+            unavailable: Arc::new(Mutex::new(u32::MAX)),
+            ..Place::default()
+        };
         let stuck_for = Arc::clone(&stuck.unavailable);
-        run_until(consumer(stream.subscribe(), &stuck, &letters), || *stuck_for.lock() < u32::MAX - 2).await;
+        run_until(consumer(stream.subscribe(), &stuck, &letters), || {
+            *stuck_for.lock() < u32::MAX - 2
+        })
+        .await;
         assert_eq!(stream.lag(), 8);
         let place = Place::default();
         run_until(consumer(stream.subscribe(), &place, &letters), || stream.lag() == 0).await;
@@ -274,9 +309,14 @@ mod tests {
     #[tokio::test]
     async fn poison_does_not_stop_the_others() {
         let stream = MemoryStream::new(100);
-        stream.publish((1..=8).map(|n| event(n, n, OrderStatus::New)).collect()).await;
+        stream
+            .publish((1..=8).map(|n| event(n, n, OrderStatus::New)).collect())
+            .await;
         let (place, letters) = (Place::default(), Arc::new(MemoryDeadLetters::new(10)));
-        run_until(consumer(Poison(stream.subscribe(), false), &place, &letters), || stream.lag() == 0).await;
+        run_until(consumer(Poison(stream.subscribe(), false), &place, &letters), || {
+            stream.lag() == 0
+        })
+        .await;
         assert_eq!((place.got.lock().len(), letters.letters().len()), (7, 1));
         assert!(letters.letters()[0].reason.contains("not an order event"));
     }

@@ -30,7 +30,11 @@ pub async fn run<B: OrderBook, Q: OrderQueries, C: Clock>(
     log: Logger,
     stop: CancellationToken,
 ) {
-    let expire = Expire { book: &book, orders: &orders, batch_max: limits.batch_max };
+    let expire = Expire {
+        book: &book,
+        orders: &orders,
+        batch_max: limits.batch_max,
+    };
     loop {
         let due = clock.now().unix_millis() - i64::try_from(limits.payment_window.as_millis()).unwrap_or(i64::MAX);
         let full = match expire.run(Moment::from_unix_millis(due)).await {

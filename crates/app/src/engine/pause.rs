@@ -16,7 +16,11 @@ impl Pauses {
     /// Pauses from `first` to `longest`.
     #[must_use]
     pub const fn new(first: Duration, longest: Duration) -> Self {
-        Self { first, longest, next: first }
+        Self {
+            first,
+            longest,
+            next: first,
+        }
     }
 
     /// It answered: begin anew.
@@ -38,7 +42,10 @@ mod tests {
 
     #[test]
     fn doubles_to_its_bound_and_starts_anew() {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap();
         runtime.block_on(async {
             let stop = CancellationToken::new();
             let mut pauses = Pauses::new(Duration::from_millis(1), Duration::from_millis(3));
@@ -51,7 +58,11 @@ mod tests {
             pauses.reset();
             assert_eq!(pauses.next.as_millis(), 1);
             stop.cancel();
-            assert!(!Pauses::new(Duration::from_secs(60), Duration::from_secs(60)).wait(&stop).await);
+            assert!(
+                !Pauses::new(Duration::from_secs(60), Duration::from_secs(60))
+                    .wait(&stop)
+                    .await
+            );
         });
     }
 }

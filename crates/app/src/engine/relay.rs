@@ -75,14 +75,21 @@ impl<O: Outbox, P: EventPublisher> Relay<O, P> {
     /// # Errors
     /// The first failure. What was acknowledged before is marked all the same.
     pub async fn round(&self) -> Result<usize, Cause> {
-        let events = self.outbox.unsent(self.limits.batch_max).await.map_err(|error| error.0)?;
+        let events = self
+            .outbox
+            .unsent(self.limits.batch_max)
+            .await
+            .map_err(|error| error.0)?;
         if events.is_empty() {
             return Ok(0);
         }
         let published = self.publisher.publish(events).await;
         let count = published.acknowledged.len();
         if count > 0 {
-            self.outbox.mark_sent(published.acknowledged).await.map_err(|error| error.0)?;
+            self.outbox
+                .mark_sent(published.acknowledged)
+                .await
+                .map_err(|error| error.0)?;
             metrics::counter!("loms_outbox_published_events_total").increment(count as u64);
         }
         match published.error {
@@ -128,12 +135,25 @@ mod tests {
 
     fn relay<O, P>(outbox: O, publisher: P) -> Relay<O, P> {
         let log = Logger::root(slog::Discard, slog::o!());
-        Relay { outbox, publisher, committed: Arc::default(), limits: LIMITS, log }
+        Relay {
+            outbox,
+            publisher,
+            committed: Arc::default(),
+            limits: LIMITS,
+            log,
+        }
     }
 
     async fn ledger_of_payed_orders(orders: i64) -> Arc<MemoryLedger> {
-        let limits = LedgerLimits { orders_max: 1000, outbox_max: 10_000, keys_kept: Duration::from_secs(1) };
-        let stock = StockRecord { sku: sku(1), stock: Stock::new(1_000_000, 0).unwrap() };
+        let limits = LedgerLimits {
+            orders_max: 1000,
+            outbox_max: 10_000,
+            keys_kept: Duration::from_secs(1),
+        };
+        let stock = StockRecord {
+            sku: sku(1),
+            stock: Stock::new(1_000_000, 0).unwrap(),
+        };
         let ledger = Arc::new(MemoryLedger::new(limits, [stock], ManualClock::default().now()));
         for n in 1..=orders {
             run(&ledger, &[place(draft(&[(1, 1)]))]).await;
@@ -147,7 +167,14 @@ mod tests {
         let mut source = stream.subscribe();
         let mut all = Vec::new();
         while stream.lag() > all.len() {
-            all.extend(source.next(10_000).await.unwrap().into_iter().map(|delivery| delivery.content.unwrap()));
+            all.extend(
+                source
+                    .next(10_000)
+                    .await
+                    .unwrap()
+                    .into_iter()
+                    .map(|delivery| delivery.content.unwrap()),
+            );
         }
         all
     }
@@ -172,7 +199,12 @@ mod tests {
 
     #[tokio::test]
     async fn stopped_between_any_two_steps_it_repeats_and_loses_nothing() {
-        let all = [RelayFault::Read, RelayFault::Send, RelayFault::Acknowledge, RelayFault::Mark];
+        let all = [
+            RelayFault::Read,
+            RelayFault::Send,
+            RelayFault::Acknowledge,
+            RelayFault::Mark,
+        ];
         let ledger = ledger_of_payed_orders(100).await;
         let stream = MemoryStream::new(100_000);
         let mut step = 0_usize;
@@ -180,7 +212,10 @@ mod tests {
             step += 1;
             step.is_multiple_of(2).then(|| all[step / 2 % 4])
         }));
-        let relay = relay(FaultyRelay::new(Arc::clone(&ledger), Arc::clone(&plan)), FaultyRelay::new(stream.clone(), plan));
+        let relay = relay(
+            FaultyRelay::new(Arc::clone(&ledger), Arc::clone(&plan)),
+            FaultyRelay::new(stream.clone(), plan),
+        );
         let mut failures = 0;
         for _ in 0..10_000 {
             match relay.round().await {
@@ -190,7 +225,11 @@ mod tests {
             }
         }
         let arrived = arrived(&stream).await;
-        assert!(failures > 10 && arrived.len() > 300, "{failures} failures, {} arrived", arrived.len());
+        assert!(
+            failures > 10 && arrived.len() > 300,
+            "{failures} failures, {} arrived",
+            arrived.len()
+        );
         assert_complete(&arrived, 100);
     }
 

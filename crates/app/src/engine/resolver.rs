@@ -31,7 +31,11 @@ pub async fn run<C: Carts, L: Loms, K: Keys, S: Spawner>(
     log: Logger,
     stop: CancellationToken,
 ) {
-    while stop.run_until_cancelled(tokio::time::sleep(limits.interval)).await.is_some() {
+    while stop
+        .run_until_cancelled(tokio::time::sleep(limits.interval))
+        .await
+        .is_some()
+    {
         let users = match carts.unresolved(limits.batch_max).await {
             Ok(users) => users,
             Err(error) => {
@@ -39,7 +43,9 @@ pub async fn run<C: Carts, L: Loms, K: Keys, S: Spawner>(
                 continue;
             }
         };
-        let mut answers = futures::stream::iter(users).map(|user| checkout.resolve(user)).buffer_unordered(limits.concurrency);
+        let mut answers = futures::stream::iter(users)
+            .map(|user| checkout.resolve(user))
+            .buffer_unordered(limits.concurrency);
         let (mut resolved, mut unresolved, mut last) = (0, 0, None);
         while let Some(answer) = answers.next().await {
             match answer {

@@ -51,7 +51,11 @@ impl std::fmt::Debug for Shared {
 impl Observe {
     pub(super) fn new(tracing: Tracing, requests: RequestLog) -> Self {
         let handles = std::array::from_fn(|_| std::array::from_fn(|_| OnceLock::new()));
-        Self(Arc::new(Shared { tracing, requests, handles }))
+        Self(Arc::new(Shared {
+            tracing,
+            requests,
+            handles,
+        }))
     }
 }
 
@@ -59,7 +63,10 @@ impl<S> Layer<S> for Observe {
     type Service = Observed<S>;
 
     fn layer(&self, inner: S) -> Observed<S> {
-        Observed { inner, shared: Arc::clone(&self.0) }
+        Observed {
+            inner,
+            shared: Arc::clone(&self.0),
+        }
     }
 }
 
@@ -88,13 +95,20 @@ where
     fn call(&mut self, request: Request<A>) -> Self::Future {
         let watch = Stopwatch::start();
         let path = request.uri().path();
-        let method = METHODS.iter().position(|known| *known == path).unwrap_or(METHODS.len() - 1);
-        let header = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
+        let method = METHODS
+            .iter()
+            .position(|known| *known == path)
+            .unwrap_or(METHODS.len() - 1);
+        let header = request
+            .headers()
+            .get("traceparent")
+            .and_then(|value| value.to_str().ok());
         let span = self.shared.tracing.request(header.and_then(TraceContext::parse));
         let shared = Arc::clone(&self.shared);
         let call = self.inner.call(request);
-        Box::pin(async move {
-            let mut answer = span.around(call).await?;
+        let current = span.clone();
+        Box::pin(current.around(async move {
+            let mut answer = call.await?;
             let code = mend(&mut answer);
             if let Some(ids) = span.ids()
                 && let Ok(id) = HeaderValue::try_from(format!("{:032x}", ids.trace_id()))
@@ -103,7 +117,7 @@ where
             }
             shared.tell(method, code, &watch, &span);
             Ok(answer)
-        })
+        }))
     }
 }
 
@@ -111,7 +125,9 @@ where
 /// as a unary call goes.
 fn mend<B>(answer: &mut Response<B>) -> Code {
     let headers = answer.headers_mut();
-    let Some(status) = headers.get(GRPC_STATUS) else { return Code::Ok };
+    let Some(status) = headers.get(GRPC_STATUS) else {
+        return Code::Ok;
+    };
     match Code::from_bytes(status.as_bytes()) {
         Code::OutOfRange => {
             headers.insert(GRPC_STATUS, HeaderValue::from_static("8"));
@@ -127,7 +143,10 @@ impl Shared {
         let number = code as usize;
         let route = METHODS[method];
         let (count, duration) = self.handles[method][number.min(CODES - 1)].get_or_init(|| {
-            let labels = [("rpc_method", route.to_owned()), ("rpc_grpc_status_code", number.to_string())];
+            let labels = [
+                ("rpc_method", route.to_owned()),
+                ("rpc_grpc_status_code", number.to_string()),
+            ];
             (
                 metrics::counter!("rpc_server_calls_total", &labels),
                 metrics::histogram!("rpc_server_call_duration_seconds", &labels),
@@ -135,7 +154,10 @@ impl Shared {
         });
         count.increment(1);
         duration.record(took.as_secs_f64());
-        let failed = matches!(code, Code::Internal | Code::Unknown | Code::Unavailable | Code::DeadlineExceeded);
+        let failed = matches!(
+            code,
+            Code::Internal | Code::Unknown | Code::Unavailable | Code::DeadlineExceeded
+        );
         span.end(failed, || {
             let attributes = vec![
                 KeyValue::new("rpc.system.name", "grpc"),
@@ -150,6 +172,12 @@ impl Shared {
             false => Importance::Normal,
         };
         let status = u16::try_from(code as i32).unwrap_or(u16::MAX);
-        self.requests.tell(RequestLine { method: "gRPC", route, status, took, importance });
+        self.requests.tell(RequestLine {
+            method: "gRPC",
+            route,
+            status,
+            took,
+            importance,
+        });
     }
 }

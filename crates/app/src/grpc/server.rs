@@ -68,8 +68,15 @@ impl<B: OrderBook + Clone, Q: OrderQueries + StockQueries + Clone> GrpcServer<B,
         tracing: Tracing,
         requests: RequestLog,
     ) -> Result<Self, GrpcError> {
-        let listener = TcpListener::bind(address).await.map_err(|source| GrpcError::Bind { address, source })?;
-        Ok(Self { listener, service, limits, observe: Observe::new(tracing, requests) })
+        let listener = TcpListener::bind(address)
+            .await
+            .map_err(|source| GrpcError::Bind { address, source })?;
+        Ok(Self {
+            listener,
+            service,
+            limits,
+            observe: Observe::new(tracing, requests),
+        })
     }
 
     /// Where it listens.

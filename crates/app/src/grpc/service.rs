@@ -59,7 +59,9 @@ impl<B, Q> LomsService<B, Q> {
         M: Validate<Context = ()>,
     {
         let (metadata, _, message) = request.into_parts();
-        message.validate().map_err(|report| invalid(report.to_string().trim_end().replace('\n', "; ")))?;
+        message
+            .validate()
+            .map_err(|report| invalid(report.to_string().trim_end().replace('\n', "; ")))?;
         self.handle(message, &metadata).await.map(Response::new)
     }
 
@@ -94,7 +96,9 @@ fn idempotency_key(metadata: &MetadataMap) -> Result<Option<IdempotencyKey>, Sta
     if values.next().is_some() {
         return Err(invalid("send one idempotency-key, not several"));
     }
-    IdempotencyKey::new(value.to_str().unwrap_or_default()).map(Some).map_err(invalid)
+    IdempotencyKey::new(value.to_str().unwrap_or_default())
+        .map(Some)
+        .map_err(invalid)
 }
 
 impl<B: OrderBook, Q: Sync> Handle<OrderCreateRequest> for LomsService<B, Q> {
@@ -103,10 +107,17 @@ impl<B: OrderBook, Q: Sync> Handle<OrderCreateRequest> for LomsService<B, Q> {
     async fn handle(&self, message: OrderCreateRequest, metadata: &MetadataMap) -> Result<Self::Answer, Status> {
         let key = idempotency_key(metadata)?;
         let user = UserId::try_from(message.user_id).map_err(invalid)?;
-        let line = |item: Item| Ok(Line { sku: Sku::try_from(item.sku)?, quantity: Quantity::try_from(item.count)? });
+        let line = |item: Item| {
+            Ok(Line {
+                sku: Sku::try_from(item.sku)?,
+                quantity: Quantity::try_from(item.count)?,
+            })
+        };
         let lines: Result<Vec<Line>, domain::types::OutOfRange> = message.items.into_iter().map(line).collect();
         let lines = Lines::merge(lines.map_err(invalid)?).map_err(invalid)?;
-        let created = Create { book: &self.book }.run(Draft { user, lines, key }, trace::current()).await;
+        let created = Create { book: &self.book }
+            .run(Draft { user, lines, key }, trace::current())
+            .await;
         let order = created.map_err(|error| self.status(&error))?;
         Ok(OrderCreateResponse { order_id: order.get() })
     }
@@ -117,8 +128,14 @@ impl<B: Sync, Q: OrderQueries> Handle<OrderInfoRequest> for LomsService<B, Q> {
 
     async fn handle(&self, message: OrderInfoRequest, _: &MetadataMap) -> Result<Self::Answer, Status> {
         let id = order_id(message.order_id)?;
-        let order = OrderInfo { orders: &self.reads }.run(id).await.map_err(|error| self.status(&error))?;
-        let items = order.lines.iter().map(|line| Item { sku: line.sku.get(), count: line.quantity.get() });
+        let order = OrderInfo { orders: &self.reads }
+            .run(id)
+            .await
+            .map_err(|error| self.status(&error))?;
+        let items = order.lines.iter().map(|line| Item {
+            sku: line.sku.get(),
+            count: line.quantity.get(),
+        });
         Ok(OrderInfoResponse {
             status: order.status.as_str().to_owned(),
             user_id: order.user.get(),
@@ -154,14 +171,20 @@ impl<B: Sync, Q: StockQueries> Handle<StocksInfoRequest> for LomsService<B, Q> {
 
     async fn handle(&self, message: StocksInfoRequest, _: &MetadataMap) -> Result<Self::Answer, Status> {
         let sku = Sku::try_from(message.sku).map_err(invalid)?;
-        let free = StockInfo { stock: &self.reads }.run(sku).await.map_err(|error| self.status(&error))?;
+        let free = StockInfo { stock: &self.reads }
+            .run(sku)
+            .await
+            .map_err(|error| self.status(&error))?;
         Ok(StocksInfoResponse { count: free })
     }
 }
 
 #[tonic::async_trait]
 impl<B: OrderBook, Q: OrderQueries + StockQueries> Loms for LomsService<B, Q> {
-    async fn order_create(&self, request: Request<OrderCreateRequest>) -> Result<Response<OrderCreateResponse>, Status> {
+    async fn order_create(
+        &self,
+        request: Request<OrderCreateRequest>,
+    ) -> Result<Response<OrderCreateResponse>, Status> {
         self.call(request).await
     }
 
@@ -173,7 +196,10 @@ impl<B: OrderBook, Q: OrderQueries + StockQueries> Loms for LomsService<B, Q> {
         self.call(request).await
     }
 
-    async fn order_cancel(&self, request: Request<OrderCancelRequest>) -> Result<Response<OrderCancelResponse>, Status> {
+    async fn order_cancel(
+        &self,
+        request: Request<OrderCancelRequest>,
+    ) -> Result<Response<OrderCancelResponse>, Status> {
         self.call(request).await
     }
 

@@ -18,9 +18,9 @@ use slog::{error, warn};
 use utoipa::{OpenApi, ToSchema};
 
 use super::problem::Problem;
-use crate::telemetry::chain;
 use crate::roles::cart::CartShop;
 use crate::status::row;
+use crate::telemetry::chain;
 
 /// How many units to add.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -80,7 +80,9 @@ pub struct CartApi;
 /// The OpenAPI document of the cart as JSON.
 #[must_use]
 pub fn openapi() -> String {
-    CartApi::openapi().to_json().expect("a document of plain data always serializes")
+    CartApi::openapi()
+        .to_json()
+        .expect("a document of plain data always serializes")
 }
 
 /// Mounts the routes.
@@ -96,9 +98,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
                 .route(web::get().to(view))
                 .route(web::delete().to(clear)),
         )
-        .service(
-            web::resource("/checkout/{user_id}").route(web::post().to(checkout)),
-        );
+        .service(web::resource("/checkout/{user_id}").route(web::post().to(checkout)));
 }
 
 /// Adds units of a product to a cart.
@@ -128,8 +128,15 @@ async fn add_item(
     let (user, sku) = path.into_inner();
     let (user, sku) = (parse::<UserId>(user)?, parse::<Sku>(sku)?);
     let quantity = Quantity::try_from(body.count).map_err(|error| Problem::invalid(error.to_string()))?;
-    let add = AddItem { carts: &*shop.carts, products: &*shop.products, loms: &*shop.loms };
-    match in_time(shop.request_timeout, add.run(user, sku, quantity)).await?.map_err(|error| shop.problem(&error))? {
+    let add = AddItem {
+        carts: &*shop.carts,
+        products: &*shop.products,
+        loms: &*shop.loms,
+    };
+    match in_time(shop.request_timeout, add.run(user, sku, quantity))
+        .await?
+        .map_err(|error| shop.problem(&error))?
+    {
         Added::New => Ok(HttpResponse::Created().json(Empty {})),
         Added::Increased => Ok(HttpResponse::Ok().json(Empty {})),
     }
@@ -151,7 +158,10 @@ async fn add_item(
 async fn remove_item(shop: web::Data<CartShop>, path: web::Path<(i64, i64)>) -> Result<HttpResponse, Problem> {
     let (user, sku) = path.into_inner();
     let (user, sku) = (parse::<UserId>(user)?, parse::<Sku>(sku)?);
-    RemoveItem { carts: &*shop.carts }.run(user, sku).await.map_err(|error| shop.problem(&error))?;
+    RemoveItem { carts: &*shop.carts }
+        .run(user, sku)
+        .await
+        .map_err(|error| shop.problem(&error))?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -167,7 +177,10 @@ async fn remove_item(shop: web::Data<CartShop>, path: web::Path<(i64, i64)>) -> 
 )]
 async fn clear(shop: web::Data<CartShop>, path: web::Path<i64>) -> Result<HttpResponse, Problem> {
     let user = parse::<UserId>(path.into_inner())?;
-    Clear { carts: &*shop.carts }.run(user).await.map_err(|error| shop.problem(&error))?;
+    Clear { carts: &*shop.carts }
+        .run(user)
+        .await
+        .map_err(|error| shop.problem(&error))?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -186,8 +199,14 @@ async fn clear(shop: web::Data<CartShop>, path: web::Path<i64>) -> Result<HttpRe
 )]
 async fn view(shop: web::Data<CartShop>, path: web::Path<i64>) -> Result<HttpResponse, Problem> {
     let user = parse::<UserId>(path.into_inner())?;
-    let view = View { carts: &*shop.carts, products: &*shop.products, concurrency: shop.products_concurrency };
-    let cart = in_time(shop.request_timeout, view.run(user)).await?.map_err(|error| shop.problem(&error))?;
+    let view = View {
+        carts: &*shop.carts,
+        products: &*shop.products,
+        concurrency: shop.products_concurrency,
+    };
+    let cart = in_time(shop.request_timeout, view.run(user))
+        .await?
+        .map_err(|error| shop.problem(&error))?;
     Ok(HttpResponse::Ok().json(CartBody::from(cart)))
 }
 
@@ -217,7 +236,9 @@ async fn checkout(
     let key = idempotency_key(request.headers())?;
     // The checkout itself goes on; only this caller stops waiting.
     let waited = tokio::time::timeout(shop.request_timeout, shop.checkout.run(user, key)).await;
-    let order = waited.map_err(|_| Problem::outcome_unknown())?.map_err(|error| shop.problem(&error))?;
+    let order = waited
+        .map_err(|_| Problem::outcome_unknown())?
+        .map_err(|error| shop.problem(&error))?;
     Ok(HttpResponse::Ok().json(CheckoutBody { order_id: order.get() }))
 }
 
@@ -252,7 +273,9 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Proble
         return Err(Problem::invalid("send one Idempotency-Key, not several"));
     }
     let text = value.to_str().unwrap_or_default();
-    IdempotencyKey::new(text).map(Some).map_err(|error| Problem::invalid(error.to_string()))
+    IdempotencyKey::new(text)
+        .map(Some)
+        .map_err(|error| Problem::invalid(error.to_string()))
 }
 
 /// Bounds a request that does nothing before its last step.
@@ -269,6 +292,9 @@ impl From<CartView> for CartBody {
             count: line.quantity.get(),
             price: line.product.price.0,
         });
-        Self { items: items.collect(), total_price: view.total.get() }
+        Self {
+            items: items.collect(),
+            total_price: view.total.get(),
+        }
     }
 }

@@ -105,7 +105,9 @@ where
     let answered = match message {
         Ok(message) => {
             let metadata = metadata(request.headers());
-            service.call(Request::from_parts(metadata, tonic::Extensions::default(), message)).await
+            service
+                .call(Request::from_parts(metadata, tonic::Extensions::default(), message))
+                .await
         }
         Err(status) => Err(status),
     };
@@ -124,7 +126,10 @@ fn metadata(headers: &HeaderMap) -> MetadataMap {
     for value in headers.get_all(IDEMPOTENCY_KEY) {
         // What cannot be metadata cannot be a key either; the service says so.
         let value = MetadataValue::<Ascii>::try_from(value.as_bytes());
-        metadata.append(IDEMPOTENCY_KEY, value.unwrap_or_else(|_| MetadataValue::from_static("")));
+        metadata.append(
+            IDEMPOTENCY_KEY,
+            value.unwrap_or_else(|_| MetadataValue::from_static("")),
+        );
     }
     metadata
 }
@@ -143,5 +148,9 @@ fn unread(error: &actix_web::Error) -> Status {
 }
 
 fn error(http: StatusCode, status: &Status) -> HttpResponse {
-    answer(http).json(ErrorBody { code: status.code() as i32, message: status.message(), details: [] })
+    answer(http).json(ErrorBody {
+        code: status.code() as i32,
+        message: status.message(),
+        details: [],
+    })
 }

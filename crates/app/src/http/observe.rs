@@ -22,8 +22,8 @@ use metrics::{Gauge, Histogram};
 use opentelemetry::KeyValue;
 
 use super::problem::ErrorStyle;
-use crate::telemetry::{Importance, RequestLine, RequestLog, Stopwatch, Tracing};
 use crate::telemetry::trace::RequestSpan;
+use crate::telemetry::{Importance, RequestLine, RequestLog, Stopwatch, Tracing};
 
 const TRACE_ID: HeaderName = HeaderName::from_static("x-trace-id");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -57,7 +57,11 @@ where
 
     fn new_transform(&self, inner: S) -> Self::Future {
         let active = metrics::gauge!("http_server_active_requests", "service" => self.0.service);
-        let worker = Rc::new(Worker { shared: Arc::clone(&self.0), active, durations: RefCell::default() });
+        let worker = Rc::new(Worker {
+            shared: Arc::clone(&self.0),
+            active,
+            durations: RefCell::default(),
+        });
         ready(Ok(Observed { inner, worker }))
     }
 }
@@ -83,13 +87,19 @@ where
         let watch = Stopwatch::start();
         let worker = Rc::clone(&self.worker);
         let active = Active::new(&worker.active);
-        let parent = request.headers().get(TRACEPARENT).and_then(|value| value.to_str().ok()).and_then(TraceContext::parse);
+        let parent = request
+            .headers()
+            .get(TRACEPARENT)
+            .and_then(|value| value.to_str().ok())
+            .and_then(TraceContext::parse);
         let span = worker.shared.tracing.request(parent);
         let method = request.method().clone();
         let work = self.inner.call(request);
         Box::pin(async move {
             let caught = AssertUnwindSafe(work).catch_unwind();
-            let answered = span.around(tokio::time::timeout(worker.shared.answer_timeout, caught)).await;
+            let answered = span
+                .around(tokio::time::timeout(worker.shared.answer_timeout, caught))
+                .await;
             let style = worker.shared.style;
             let mut result = match answered {
                 Ok(Ok(result)) => result,
@@ -102,7 +112,8 @@ where
             drop(active);
             let trace_id = trace_id(&span);
             // The line is to have the request's trace.
-            span.around(async { worker.tell(&span, &method, &result, watch.elapsed()) }).await;
+            span.around(async { worker.tell(&span, &method, &result, watch.elapsed()) })
+                .await;
             mark(result, trace_id)
         })
     }
@@ -150,7 +161,13 @@ impl Worker {
             () if failed => Importance::Failure,
             () => Importance::Normal,
         };
-        self.shared.log.tell(RequestLine { method, route, status: code, took, importance });
+        self.shared.log.tell(RequestLine {
+            method,
+            route,
+            status: code,
+            took,
+            importance,
+        });
         span.end(failed, || {
             let attributes = vec![
                 KeyValue::new("http.request.method", method),
@@ -225,7 +242,8 @@ fn complete(response: &mut ServiceResponse, style: ErrorStyle) {
 
 fn is_json(response: &HttpResponse) -> bool {
     let kind = response.headers().get(header::CONTENT_TYPE);
-    kind.and_then(|kind| kind.to_str().ok()).is_some_and(|kind| kind.contains("json"))
+    kind.and_then(|kind| kind.to_str().ok())
+        .is_some_and(|kind| kind.contains("json"))
 }
 
 fn trace_id(span: &RequestSpan) -> Option<HeaderValue> {

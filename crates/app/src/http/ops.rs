@@ -5,9 +5,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
 use actix_web::web::{self, Data, ServiceConfig};
-use actix_web::HttpResponse;
 use futures::future::{BoxFuture, join_all};
 use parking_lot::RwLock;
 use serde::Serialize;
@@ -57,7 +57,11 @@ impl Health {
     /// Without checks: ready until `stopping` is cancelled.
     #[must_use]
     pub fn new(log: Logger, stopping: CancellationToken) -> Self {
-        Self(Arc::new(HealthState { checks: RwLock::default(), stopping, log }))
+        Self(Arc::new(HealthState {
+            checks: RwLock::default(),
+            stopping,
+            log,
+        }))
     }
 
     /// Adds a check without which the role cannot do its main job.
@@ -87,15 +91,34 @@ impl Health {
     /// Asks all checks at the same time.
     pub async fn readiness(&self) -> Readiness {
         if self.0.stopping.is_cancelled() {
-            return Readiness { status: "stopping", failed: Vec::new(), degraded: Vec::new() };
+            return Readiness {
+                status: "stopping",
+                failed: Vec::new(),
+                degraded: Vec::new(),
+            };
         }
         let checks = self.0.checks.read().clone();
-        let answers = join_all(checks.iter().map(|check| tokio::time::timeout(CHECK_TIMEOUT, (check.ask)()))).await;
-        let mut ready = Readiness { status: "ready", failed: Vec::new(), degraded: Vec::new() };
+        let answers = join_all(
+            checks
+                .iter()
+                .map(|check| tokio::time::timeout(CHECK_TIMEOUT, (check.ask)())),
+        )
+        .await;
+        let mut ready = Readiness {
+            status: "ready",
+            failed: Vec::new(),
+            degraded: Vec::new(),
+        };
         for (check, answer) in checks.iter().zip(answers) {
-            let Err(why) = answer.unwrap_or_else(|_| Err("no answer in time".to_owned())) else { continue };
+            let Err(why) = answer.unwrap_or_else(|_| Err("no answer in time".to_owned())) else {
+                continue;
+            };
             debug!(self.0.log, "a check failed"; "check" => &check.name, "reason" => why);
-            let names = if check.required { &mut ready.failed } else { &mut ready.degraded };
+            let names = if check.required {
+                &mut ready.failed
+            } else {
+                &mut ready.degraded
+            };
             names.push(check.name.clone());
         }
         if !ready.failed.is_empty() {
@@ -133,7 +156,9 @@ impl Ops {
 }
 
 async fn metrics(ops: Data<Ops>) -> HttpResponse {
-    HttpResponse::Ok().insert_header((header::CONTENT_TYPE, METRICS_TYPE)).body(ops.metrics.render())
+    HttpResponse::Ok()
+        .insert_header((header::CONTENT_TYPE, METRICS_TYPE))
+        .body(ops.metrics.render())
 }
 
 async fn healthz() -> HttpResponse {
@@ -142,7 +167,11 @@ async fn healthz() -> HttpResponse {
 
 async fn readyz(ops: Data<Ops>) -> HttpResponse {
     let ready = ops.health.readiness().await;
-    let status = if ready.status == "ready" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if ready.status == "ready" {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
     answer(status).json(ready)
 }
 
@@ -169,10 +198,16 @@ mod tests {
         assert_eq!(health.readiness().await.status, "ready");
         health.optional("products", down);
         let degraded = health.readiness().await;
-        assert_eq!((degraded.status, degraded.degraded.as_slice()), ("ready", ["products".to_owned()].as_slice()));
+        assert_eq!(
+            (degraded.status, degraded.degraded.as_slice()),
+            ("ready", ["products".to_owned()].as_slice())
+        );
         health.required("primary", down);
         let failed = health.readiness().await;
-        assert_eq!((failed.status, failed.failed.as_slice()), ("not ready", ["primary".to_owned()].as_slice()));
+        assert_eq!(
+            (failed.status, failed.failed.as_slice()),
+            ("not ready", ["primary".to_owned()].as_slice())
+        );
     }
 
     #[tokio::test]

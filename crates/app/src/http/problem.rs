@@ -42,7 +42,11 @@ impl Problem {
     /// The same problem as one of a named kind.
     #[must_use]
     pub fn of_kind(self, kind: impl Into<String>, title: impl Into<String>) -> Self {
-        Self { kind: kind.into(), title: title.into(), ..self }
+        Self {
+            kind: kind.into(),
+            title: title.into(),
+            ..self
+        }
     }
 
     /// 400: the request itself is wrong.
@@ -69,7 +73,10 @@ impl Problem {
     /// 504: nobody can tell whether it was done.
     #[must_use]
     pub fn outcome_unknown() -> Self {
-        Self::new(StatusCode::GATEWAY_TIMEOUT, "whether it was done is not known yet: repeat the same request")
+        Self::new(
+            StatusCode::GATEWAY_TIMEOUT,
+            "whether it was done is not known yet: repeat the same request",
+        )
     }
 
     /// 500: our bug.
@@ -125,16 +132,19 @@ impl ErrorStyle {
 
     /// The answer for a status about which nothing more is known.
     pub(super) fn bare(self, status: StatusCode) -> HttpResponse {
-        self.answer(status, match status {
-            StatusCode::NOT_FOUND => "there is nothing here",
-            StatusCode::METHOD_NOT_ALLOWED => "this resource does not know the method",
-            StatusCode::PAYLOAD_TOO_LARGE => "the body is too large",
-            StatusCode::UNSUPPORTED_MEDIA_TYPE => "the body must be application/json",
-            StatusCode::SERVICE_UNAVAILABLE => "nothing was done: try again",
-            StatusCode::GATEWAY_TIMEOUT => "whether it was done is not known",
-            status if status.is_server_error() => "something went wrong on our side",
-            _ => "the request is not valid",
-        })
+        self.answer(
+            status,
+            match status {
+                StatusCode::NOT_FOUND => "there is nothing here",
+                StatusCode::METHOD_NOT_ALLOWED => "this resource does not know the method",
+                StatusCode::PAYLOAD_TOO_LARGE => "the body is too large",
+                StatusCode::UNSUPPORTED_MEDIA_TYPE => "the body must be application/json",
+                StatusCode::SERVICE_UNAVAILABLE => "nothing was done: try again",
+                StatusCode::GATEWAY_TIMEOUT => "whether it was done is not known",
+                status if status.is_server_error() => "something went wrong on our side",
+                _ => "the request is not valid",
+            },
+        )
     }
 }
 
@@ -144,7 +154,9 @@ mod tests {
 
     #[actix_web::test]
     async fn a_problem_has_the_four_members_and_its_media_type() {
-        let response = HttpResponse::from(Problem::refused("sku 7: wanted 2, free 1").of_kind("urn:shop:stock", "Not enough stock"));
+        let response = HttpResponse::from(
+            Problem::refused("sku 7: wanted 2, free 1").of_kind("urn:shop:stock", "Not enough stock"),
+        );
         assert_eq!(response.status(), 412);
         assert_eq!(response.headers().get("content-type").unwrap(), Problem::MEDIA_TYPE);
         let body = actix_web::body::to_bytes(response.into_body()).await.unwrap();
@@ -158,7 +170,12 @@ mod tests {
     fn only_503_says_when_to_come_again() {
         let retry_after = |problem: Problem| problem.error_response().headers().contains_key("retry-after");
         assert!(retry_after(Problem::unavailable()));
-        for other in [Problem::outcome_unknown(), Problem::internal(), Problem::invalid("x"), Problem::not_found("x")] {
+        for other in [
+            Problem::outcome_unknown(),
+            Problem::internal(),
+            Problem::invalid("x"),
+            Problem::not_found("x"),
+        ] {
             assert!(!retry_after(other));
         }
     }
@@ -166,6 +183,9 @@ mod tests {
     #[test]
     fn a_blank_problem_is_titled_by_its_status() {
         let problem = Problem::outcome_unknown();
-        assert_eq!((problem.kind.as_str(), problem.title.as_str()), ("about:blank", "Gateway Timeout"));
+        assert_eq!(
+            (problem.kind.as_str(), problem.title.as_str()),
+            ("about:blank", "Gateway Timeout")
+        );
     }
 }

@@ -125,10 +125,7 @@ async fn one(shop: web::Data<ProductsShop>, request: HttpRequest) -> Result<Http
     Ok(HttpResponse::Ok().json(ProductBody::from(product)))
 }
 
-async fn list(
-    shop: web::Data<ProductsShop>,
-    request: HttpRequest,
-) -> Result<HttpResponse, Problem> {
+async fn list(shop: web::Data<ProductsShop>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     shop.check_key(&request)?;
     if let Some(fault) = shop.misbehaviour.meet().await {
         return Ok(fault);
@@ -138,10 +135,7 @@ async fn list(
     Ok(HttpResponse::Ok().json(products.iter().map(ProductBody::from).collect::<Vec<_>>()))
 }
 
-async fn faults(
-    shop: web::Data<ProductsShop>,
-    request: HttpRequest,
-) -> Result<HttpResponse, Problem> {
+async fn faults(shop: web::Data<ProductsShop>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     shop.check_key(&request)?;
     Ok(HttpResponse::Ok().json(shop.misbehaviour.settings()))
 }
@@ -173,8 +167,7 @@ fn page_of(query: &str) -> Result<(i64, usize), Problem> {
     let count = usize::try_from(page.count)
         .ok()
         .filter(|count| (1..=COUNT_MAX).contains(count));
-    let count =
-        count.ok_or_else(|| Problem::invalid(format!("count must be from 1 to {COUNT_MAX}")))?;
+    let count = count.ok_or_else(|| Problem::invalid(format!("count must be from 1 to {COUNT_MAX}")))?;
     if page.start_after_sku < 0 {
         return Err(Problem::invalid("start_after_sku must not be negative"));
     }

@@ -63,7 +63,11 @@ impl Server {
         life: &Lifecycle,
         configure: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
     ) -> Result<SocketAddr, ServeError> {
-        let refused = |source| ServeError { service: self.service, listen: self.listen, source };
+        let refused = |source| ServeError {
+            service: self.service,
+            listen: self.listen,
+            source,
+        };
         let (limits, style, body_max_bytes) = (self.limits.clone(), self.style, self.body_max_bytes);
         let workers = limits.workers_or_processors();
         let observe = Observe(Arc::new(Shared {

@@ -30,7 +30,10 @@ impl Swagger {
     pub fn of(document: impl Into<Bytes>) -> Self {
         // "none" keeps the page from asking a validator elsewhere.
         let config = Config::new([DOCUMENT]).validator_url("none").try_it_out_enabled(false);
-        Self { document: document.into(), config: Arc::new(config) }
+        Self {
+            document: document.into(),
+            config: Arc::new(config),
+        }
     }
 
     /// Mounts them.
@@ -44,11 +47,15 @@ impl Swagger {
 }
 
 async fn document(swagger: Data<Swagger>) -> HttpResponse {
-    HttpResponse::Ok().content_type("application/json").body(swagger.document.clone())
+    HttpResponse::Ok()
+        .content_type("application/json")
+        .body(swagger.document.clone())
 }
 
 async fn redirect() -> HttpResponse {
-    HttpResponse::PermanentRedirect().insert_header((header::LOCATION, "/swagger/")).finish()
+    HttpResponse::PermanentRedirect()
+        .insert_header((header::LOCATION, "/swagger/"))
+        .finish()
 }
 
 async fn file(path: Path<String>, swagger: Data<Swagger>) -> HttpResponse {

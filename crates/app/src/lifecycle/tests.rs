@@ -60,10 +60,13 @@ async fn what_is_in_flight_may_spawn_more_to_its_end() {
     let seen = Arc::clone(&done);
     life.spawn(Stage::Accept, "request", async move {
         tokio::time::sleep(Duration::from_millis(5)).await;
-        Spawner::spawn(&inner, Box::pin(async move {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-            seen.store(true, Ordering::Relaxed);
-        }));
+        Spawner::spawn(
+            &inner,
+            Box::pin(async move {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                seen.store(true, Ordering::Relaxed);
+            }),
+        );
     });
     life.stop();
     assert_eq!(life.run().await, 0);
@@ -80,7 +83,8 @@ fn signalled_process() {
         life.listen().unwrap();
         std::fs::write(started_file(std::process::id()), "").unwrap();
         let token = life.token(Stage::InFlight);
-        let deaf = std::path::Path::new(&format!("{}.deaf", started_file(std::os::unix::process::parent_id()))).exists();
+        let deaf =
+            std::path::Path::new(&format!("{}.deaf", started_file(std::os::unix::process::parent_id()))).exists();
         life.spawn(Stage::InFlight, "task", async move {
             token.cancelled().await;
             if deaf {
@@ -93,7 +97,10 @@ fn signalled_process() {
 }
 
 fn started_file(id: u32) -> String {
-    std::env::temp_dir().join(format!("app-lifecycle-{id}")).display().to_string()
+    std::env::temp_dir()
+        .join(format!("app-lifecycle-{id}"))
+        .display()
+        .to_string()
 }
 
 /// A process that waits for signals.
@@ -118,7 +125,13 @@ impl Signalled {
     }
 
     fn signal(&self, name: &str) {
-        assert!(Command::new("kill").args([name, &self.0.id().to_string()]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args([name, &self.0.id().to_string()])
+                .status()
+                .unwrap()
+                .success()
+        );
     }
 
     fn code(mut self) -> i32 {

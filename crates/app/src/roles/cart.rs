@@ -60,7 +60,11 @@ const WARM_UP_RETRY: Duration = Duration::from_secs(10);
 /// [`StartError`].
 pub fn start_apart(process: &Process, log: Logger) -> Result<(), StartError> {
     let settings = &process.settings.cart;
-    let client = HttpProducts::new(&client_settings(&settings.products), Arc::new(SystemClock), trace::current)?;
+    let client = HttpProducts::new(
+        &client_settings(&settings.products),
+        Arc::new(SystemClock),
+        trace::current,
+    )?;
     let cache = CacheSettings {
         entries_max: settings.products.cache_max_entries,
         ttl: settings.products.cache_ttl(),
@@ -75,7 +79,13 @@ pub fn start_apart(process: &Process, log: Logger) -> Result<(), StartError> {
         let products = products.clone();
         move || {
             let answers = products.source().answers();
-            async move { if answers { Ok(()) } else { Err("the last request failed".to_owned()) } }
+            async move {
+                if answers {
+                    Ok(())
+                } else {
+                    Err("the last request failed".to_owned())
+                }
+            }
         }
     });
     let loms = GrpcLoms::new(&settings.loms.url, settings.loms.timeout(), trace::current)?;
@@ -95,7 +105,10 @@ pub fn start_apart(process: &Process, log: Logger) -> Result<(), StartError> {
 /// [`StartError`] where the address cannot be had.
 pub fn start(process: &Process, products: ProductsLink, loms: LomsLink, log: Logger) -> Result<(), StartError> {
     let settings = &process.settings.cart;
-    let limits = CartLimits { carts_max: settings.max_carts, answers_max: settings.checkout.answers_max };
+    let limits = CartLimits {
+        carts_max: settings.max_carts,
+        answers_max: settings.checkout.answers_max,
+    };
     let carts = Arc::new(MemoryCarts::new(limits));
     let loms = Arc::new(loms);
     let life = &process.life;
@@ -114,7 +127,11 @@ pub fn start(process: &Process, products: ProductsLink, loms: LomsLink, log: Log
     let stop = life.token(Stage::Accept);
     let resolving = resolver::run(Arc::clone(&carts), checkout.clone(), limits, log.clone(), stop);
     life.spawn(Stage::InFlight, "resolver", resolving);
-    life.spawn(Stage::Telemetry, "cart gauges", watch(process.clone(), Arc::clone(&carts), checkout.clone()));
+    life.spawn(
+        Stage::Telemetry,
+        "cart gauges",
+        watch(process.clone(), Arc::clone(&carts), checkout.clone()),
+    );
     let shop = actix_web::web::Data::new(CartShop {
         carts,
         products: Arc::new(products),
@@ -131,7 +148,9 @@ pub fn start(process: &Process, products: ProductsLink, loms: LomsLink, log: Log
         config.app_data(shop.clone());
         cart::routes(config);
     })?;
-    tell_a_person(&format!("cart         http://{address}/swagger/  metrics http://{address}/metrics"));
+    tell_a_person(&format!(
+        "cart         http://{address}/swagger/  metrics http://{address}/metrics"
+    ));
     Ok(())
 }
 
@@ -166,7 +185,11 @@ async fn warm_up(products: CachedProducts<HttpProducts>, stop: CancellationToken
             }
             Err(error) => warn!(log, "products cannot be listed"; "error" => chain(&error)),
         }
-        if stop.run_until_cancelled(tokio::time::sleep(WARM_UP_RETRY)).await.is_none() {
+        if stop
+            .run_until_cancelled(tokio::time::sleep(WARM_UP_RETRY))
+            .await
+            .is_none()
+        {
             return;
         }
     }
@@ -174,8 +197,15 @@ async fn warm_up(products: CachedProducts<HttpProducts>, stop: CancellationToken
 
 async fn watch(process: Process, carts: Arc<MemoryCarts>, checkout: CartCheckout) {
     let stop = process.life.token(Stage::Telemetry);
-    let (entries, flights) = (metrics::gauge!("cart_carts"), metrics::gauge!("cart_checkouts_in_flight"));
-    while stop.run_until_cancelled(tokio::time::sleep(GAUGE_INTERVAL)).await.is_some() {
+    let (entries, flights) = (
+        metrics::gauge!("cart_carts"),
+        metrics::gauge!("cart_checkouts_in_flight"),
+    );
+    while stop
+        .run_until_cancelled(tokio::time::sleep(GAUGE_INTERVAL))
+        .await
+        .is_some()
+    {
         #[expect(clippy::cast_precision_loss, reason = "carts are far below 2^52")]
         {
             entries.set(carts.count() as f64);

@@ -47,8 +47,12 @@ const STREAMS_MAX: u32 = 1024;
 /// [`StartError`].
 pub async fn start_apart(process: &Process, log: Logger) -> Result<(), StartError> {
     warn!(log, "no broker is configured: order events end in this process");
-    process.health.optional("broker", || async { Err("none is configured".to_owned()) });
-    start(process, MemoryStream::new(process.settings.notifier.stream_max), log).await.map(drop)
+    process
+        .health
+        .optional("broker", || async { Err("none is configured".to_owned()) });
+    start(process, MemoryStream::new(process.settings.notifier.stream_max), log)
+        .await
+        .map(drop)
 }
 
 /// LOMS, whose relay publishes to `events`.
@@ -59,7 +63,10 @@ pub async fn start(process: &Process, events: MemoryStream, log: Logger) -> Resu
     let settings = &process.settings;
     let ledger = Arc::new(ledger(settings)?);
     let committed = Arc::new(Notify::new());
-    let limits = BatchLimits { batch_max: settings.loms.batch_max, queue_max: settings.loms.queue_max };
+    let limits = BatchLimits {
+        batch_max: settings.loms.batch_max,
+        queue_max: settings.loms.queue_max,
+    };
     let (book, batches) = order_book(limits, Arc::clone(&ledger), SystemClock, Arc::clone(&committed));
     let loms = Loms { book, ledger };
     let service = LomsService::new(loms.book.clone(), Arc::clone(&loms.ledger), log.clone());
@@ -76,7 +83,11 @@ pub async fn start(process: &Process, events: MemoryStream, log: Logger) -> Resu
         log: log.clone(),
     };
     life.spawn(Stage::Relay, "relay", relay.run(life.token(Stage::Relay)));
-    life.spawn(Stage::Telemetry, "outbox gauges", watch_outbox(process.clone(), Arc::clone(&loms.ledger)));
+    life.spawn(
+        Stage::Telemetry,
+        "outbox gauges",
+        watch_outbox(process.clone(), Arc::clone(&loms.ledger)),
+    );
     start_expiry(process, &loms, log.clone());
     process.health.required("ledger", {
         let ledger = Arc::clone(&loms.ledger);
@@ -101,15 +112,25 @@ fn ledger(settings: &Settings) -> Result<MemoryLedger, StartError> {
         outbox_max: settings.loms.outbox_max,
         keys_kept: settings.loms.idempotency_ttl(),
     };
-    Ok(MemoryLedger::new(limits, stock(&settings.loms.stock_file)?, SystemClock.now()))
+    Ok(MemoryLedger::new(
+        limits,
+        stock(&settings.loms.stock_file)?,
+        SystemClock.now(),
+    ))
 }
 
 fn stock(path: &str) -> Result<Vec<StockRecord>, StartError> {
-    let refused = |source| StartError::Stock { path: path.to_owned(), source };
+    let refused = |source| StartError::Stock {
+        path: path.to_owned(),
+        source,
+    };
     if path.is_empty() {
         return stock_file::builtin().map_err(refused);
     }
-    let json = std::fs::read(path).map_err(|source| StartError::File { path: path.to_owned(), source })?;
+    let json = std::fs::read(path).map_err(|source| StartError::File {
+        path: path.to_owned(),
+        source,
+    })?;
     stock_file::parse(&json).map_err(refused)
 }
 
@@ -144,7 +165,9 @@ fn serve_gateway(process: &Process, service: Service, log: &Logger) -> Result<()
         config.app_data(service.clone());
         gateway::routes(config);
     })?;
-    tell_a_person(&format!("loms         http://{address}/swagger/  metrics http://{address}/metrics"));
+    tell_a_person(&format!(
+        "loms         http://{address}/swagger/  metrics http://{address}/metrics"
+    ));
     Ok(())
 }
 
@@ -160,7 +183,9 @@ fn relay_limits(settings: &Settings) -> RelayLimits {
 /// Expiry stops with what is in flight, so that the order book is still there for its last round.
 fn start_expiry(process: &Process, loms: &Loms, log: Logger) {
     let settings = &process.settings.order;
-    let Some(payment_window) = settings.payment_window() else { return };
+    let Some(payment_window) = settings.payment_window() else {
+        return;
+    };
     let limits = ExpiryLimits {
         payment_window,
         interval: settings.expiry_interval(),
@@ -168,18 +193,32 @@ fn start_expiry(process: &Process, loms: &Loms, log: Logger) {
     };
     let (book, ledger) = (loms.book.clone(), Arc::clone(&loms.ledger));
     let stop = process.life.token(Stage::Accept);
-    process.life.spawn(Stage::InFlight, "expiry", expiry::run(book, ledger, SystemClock, limits, log, stop));
+    process.life.spawn(
+        Stage::InFlight,
+        "expiry",
+        expiry::run(book, ledger, SystemClock, limits, log, stop),
+    );
 }
 
 async fn watch_outbox(process: Process, ledger: Arc<MemoryLedger>) {
     let stop = process.life.token(Stage::Telemetry);
-    let (events, age) =
-        (metrics::gauge!("loms_outbox_backlog_events"), metrics::gauge!("loms_outbox_oldest_age_seconds"));
-    while stop.run_until_cancelled(tokio::time::sleep(GAUGE_INTERVAL)).await.is_some() {
+    let (events, age) = (
+        metrics::gauge!("loms_outbox_backlog_events"),
+        metrics::gauge!("loms_outbox_oldest_age_seconds"),
+    );
+    while stop
+        .run_until_cancelled(tokio::time::sleep(GAUGE_INTERVAL))
+        .await
+        .is_some()
+    {
         if let Ok(backlog) = ledger.backlog().await {
             #[expect(clippy::cast_precision_loss, reason = "a backlog is far below 2^52")]
             events.set(backlog.events as f64);
-            age.set(backlog.oldest.map_or(0.0, |oldest| SystemClock.now().since(oldest).as_secs_f64()));
+            age.set(
+                backlog
+                    .oldest
+                    .map_or(0.0, |oldest| SystemClock.now().since(oldest).as_secs_f64()),
+            );
         }
     }
 }

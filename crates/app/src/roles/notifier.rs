@@ -17,7 +17,9 @@ use crate::lifecycle::Stage;
 /// [`StartError`].
 pub fn start_apart(process: &Process, log: Logger) -> Result<(), StartError> {
     warn!(log, "no broker is configured: there are no order events to consume");
-    process.health.optional("broker", || async { Err("none is configured".to_owned()) });
+    process
+        .health
+        .optional("broker", || async { Err("none is configured".to_owned()) });
     start(process, MemoryStream::new(1).subscribe(), log)
 }
 
@@ -39,8 +41,14 @@ pub fn start(process: &Process, source: MemorySource, log: Logger) -> Result<(),
         },
         log: log.clone(),
     };
-    let address = process.server("notifier", settings.http.address(), log).start(&process.life, |_| {})?;
+    let address = process
+        .server("notifier", settings.http.address(), log)
+        .start(&process.life, |_| {})?;
     tell_a_person(&format!("notifier     http://{address}/readyz"));
-    process.life.spawn(Stage::Commit, "consumer", consumer.run(process.life.token(Stage::Commit)));
+    process.life.spawn(
+        Stage::Commit,
+        "consumer",
+        consumer.run(process.life.token(Stage::Commit)),
+    );
     Ok(())
 }

@@ -19,11 +19,17 @@ use crate::http::products::{self, ProductsShop};
 /// [`StartError`] for a file that cannot be read or is refused.
 pub fn catalogue(settings: &Settings) -> Result<Catalogue, StartError> {
     let path = settings.products.catalogue_file.clone();
-    let refused = |source| StartError::Catalogue { path: path.clone(), source };
+    let refused = |source| StartError::Catalogue {
+        path: path.clone(),
+        source,
+    };
     if path.is_empty() {
         return Catalogue::builtin().map_err(refused);
     }
-    let json = std::fs::read(&path).map_err(|source| StartError::File { path: path.clone(), source })?;
+    let json = std::fs::read(&path).map_err(|source| StartError::File {
+        path: path.clone(),
+        source,
+    })?;
     Catalogue::parse(&json).map_err(refused)
 }
 
@@ -35,7 +41,13 @@ pub fn start(process: &Process, catalogue: &Catalogue, log: Logger) -> Result<()
     let settings = &process.settings.products;
     let random = SmallRng::from_os_rng();
     let (key, faults) = (settings.api_key.expose(), settings.misbehave.clone());
-    let shop = Data::new(ProductsShop::new(catalogue.clone(), key, faults, Arc::new(SystemClock), random));
+    let shop = Data::new(ProductsShop::new(
+        catalogue.clone(),
+        key,
+        faults,
+        Arc::new(SystemClock),
+        random,
+    ));
     let server = process.server("products", settings.http.address(), log);
     let address = server.start(&process.life, move |config| {
         config.app_data(shop.clone());

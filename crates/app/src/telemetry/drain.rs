@@ -43,10 +43,16 @@ fn queue(
     queue_max: usize,
 ) -> (Logger, DroppedLines, AsyncGuard) {
     // A line that cannot be written has nowhere to be told.
-    let builder = AsyncCore::custom(write.ignore_res()).chan_size(queue_max).thread_name("log".to_owned());
+    let builder = AsyncCore::custom(write.ignore_res())
+        .chan_size(queue_max)
+        .thread_name("log".to_owned());
     let (queue, guard) = builder.build_with_guard();
     let dropped = DroppedLines::default();
-    let drain = Entrance { queue, least, dropped: dropped.clone() };
+    let drain = Entrance {
+        queue,
+        least,
+        dropped: dropped.clone(),
+    };
     (Logger::root(drain, o!()), dropped, guard)
 }
 
@@ -81,7 +87,11 @@ impl Drain for Entrance {
             function: record.function(),
             module: record.module(),
         };
-        let fixed = RecordStatic { location: &location, tag: record.tag(), level: record.level() };
+        let fixed = RecordStatic {
+            location: &location,
+            tag: record.tag(),
+            level: record.level(),
+        };
         let kv = (record.kv(), Moment);
         let record = Record::new(&fixed, record.msg(), BorrowedKV(&kv));
         if let Err(AsyncError::Full) = self.queue.log(&record, values) {
@@ -153,9 +163,12 @@ mod tests {
             let logger = root.new(o!("service" => "cart"));
             debug!(logger, "too fine");
             let parent = TraceContext::new(0xabc, 0xdef, 0);
-            tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(trace::follow(parent, async {
-                info!(logger, "line {}", 1; "order_id" => 7, "text" => "a\nb\"");
-            }));
+            tokio::runtime::Builder::new_current_thread()
+                .build()
+                .unwrap()
+                .block_on(trace::follow(parent, async {
+                    info!(logger, "line {}", 1; "order_id" => 7, "text" => "a\nb\"");
+                }));
             error!(logger, "no trace");
         });
         let rows: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -178,8 +191,14 @@ mod tests {
 
     #[test]
     fn pretty_lines_are_for_people() {
-        let settings = LogSettings { format: LogFormat::Pretty, ..LogSettings::default() };
-        let text = lines(&settings, |root| info!(root.new(o!("service" => "loms")), "started"; "port" => 8083));
+        let settings = LogSettings {
+            format: LogFormat::Pretty,
+            ..LogSettings::default()
+        };
+        let text = lines(
+            &settings,
+            |root| info!(root.new(o!("service" => "loms")), "started"; "port" => 8083),
+        );
         let (time, rest) = text.split_once(' ').unwrap();
         assert_eq!(time.len(), "03:04:05.678".len());
         assert_eq!(rest, "info  loms started port=8083\n");
@@ -202,7 +221,10 @@ mod tests {
     #[test]
     fn a_full_queue_drops_and_counts() {
         let (let_go, stuck) = std::sync::mpsc::channel();
-        let settings = LogSettings { queue_max: 16, ..LogSettings::default() };
+        let settings = LogSettings {
+            queue_max: 16,
+            ..LogSettings::default()
+        };
         let (logger, dropped, guard) = start(&settings, &Output::to(Stuck(stuck)));
         for _ in 0..100 {
             info!(logger, "x");

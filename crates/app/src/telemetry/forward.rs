@@ -21,16 +21,30 @@ impl Forward {
 impl<S: Subscriber> Layer<S> for Forward {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let level = slog_level(*event.metadata().level());
-        let mut said = Said { target: event.metadata().target().to_owned(), ..Said::default() };
+        let mut said = Said {
+            target: event.metadata().target().to_owned(),
+            ..Said::default()
+        };
         event.record(&mut said);
-        let fixed = RecordStatic { location: &LOCATION, tag: "", level };
+        let fixed = RecordStatic {
+            location: &LOCATION,
+            tag: "",
+            level,
+        };
         let message = std::mem::take(&mut said.message);
-        self.0.log(&Record::new(&fixed, &format_args!("{message}"), BorrowedKV(&said)));
+        self.0
+            .log(&Record::new(&fixed, &format_args!("{message}"), BorrowedKV(&said)));
     }
 }
 
 /// slog wants a place in the source; the target says it better.
-const LOCATION: RecordLocation = RecordLocation { file: "", line: 0, column: 0, function: "", module: "" };
+const LOCATION: RecordLocation = RecordLocation {
+    file: "",
+    line: 0,
+    column: 0,
+    function: "",
+    module: "",
+};
 
 const fn slog_level(level: Level) -> slog::Level {
     match level {
@@ -74,7 +88,9 @@ impl Visit for Said {
 impl KV for Said {
     fn serialize(&self, _: &Record<'_>, to: &mut dyn slog::Serializer) -> slog::Result {
         to.emit_str("target", &self.target)?;
-        self.fields.iter().try_for_each(|(name, value)| to.emit_str(name, value))
+        self.fields
+            .iter()
+            .try_for_each(|(name, value)| to.emit_str(name, value))
     }
 }
 

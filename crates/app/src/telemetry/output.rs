@@ -61,7 +61,10 @@ pub(super) struct Gathered {
 
 impl Gathered {
     pub(super) const fn for_output(output: Output) -> Self {
-        Self { output, line: Vec::new() }
+        Self {
+            output,
+            line: Vec::new(),
+        }
     }
 }
 

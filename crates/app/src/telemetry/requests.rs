@@ -55,13 +55,26 @@ impl RequestLog {
     /// A log of at most so many normal requests a second.
     #[must_use]
     pub fn new(log: Logger, per_second_max: u32) -> Self {
-        let window = Window { since: Stopwatch::start(), second_and_count: AtomicU64::new(0) };
-        Self { log, per_second_max, shared: Arc::new(window) }
+        let window = Window {
+            since: Stopwatch::start(),
+            second_and_count: AtomicU64::new(0),
+        };
+        Self {
+            log,
+            per_second_max,
+            shared: Arc::new(window),
+        }
     }
 
     /// Tells one.
     pub fn tell(&self, line: RequestLine<'_>) {
-        let RequestLine { method, route, status, took, importance } = line;
+        let RequestLine {
+            method,
+            route,
+            status,
+            took,
+            importance,
+        } = line;
         let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         match importance {
             Importance::Routine => {
@@ -90,7 +103,9 @@ impl RequestLog {
             return state.fetch_add(1, Ordering::Relaxed) & u64::from(u32::MAX) < u64::from(self.per_second_max);
         }
         let first = state.compare_exchange(seen, second + 1, Ordering::Relaxed, Ordering::Relaxed);
-        self.per_second_max > 0 && (first.is_ok() || state.fetch_add(1, Ordering::Relaxed) & u64::from(u32::MAX) < u64::from(self.per_second_max))
+        self.per_second_max > 0
+            && (first.is_ok()
+                || state.fetch_add(1, Ordering::Relaxed) & u64::from(u32::MAX) < u64::from(self.per_second_max))
     }
 }
 
@@ -107,7 +122,13 @@ mod tests {
         let log = RequestLog::new(logger, per_second_max);
         for _ in 0..count {
             let took = Duration::from_micros(12);
-            log.tell(RequestLine { method: "GET", route: "/a", status: 200, took, importance });
+            log.tell(RequestLine {
+                method: "GET",
+                route: "/a",
+                status: 200,
+                took,
+                importance,
+            });
         }
         drop(guard);
         kept.text().lines().count()

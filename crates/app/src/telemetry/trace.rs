@@ -28,7 +28,11 @@ impl Tracing {
     #[must_use]
     pub fn new(sample_ratio: f64) -> Self {
         let share = Sampler::TraceIdRatioBased(sample_ratio);
-        Self::over(SdkTracerProvider::builder().with_sampler(Sampler::ParentBased(Box::new(share))).build())
+        Self::over(
+            SdkTracerProvider::builder()
+                .with_sampler(Sampler::ParentBased(Box::new(share)))
+                .build(),
+        )
     }
 
     fn over(provider: SdkTracerProvider) -> Self {
@@ -116,7 +120,11 @@ fn ids(context: &Context) -> Option<TraceContext> {
     let ids = span.span_context();
     let number = |bytes: [u8; 16]| u128::from_be_bytes(bytes);
     let trace_id = number(ids.trace_id().to_bytes());
-    TraceContext::new(trace_id, u64::from_be_bytes(ids.span_id().to_bytes()), ids.trace_flags().to_u8())
+    TraceContext::new(
+        trace_id,
+        u64::from_be_bytes(ids.span_id().to_bytes()),
+        ids.trace_flags().to_u8(),
+    )
 }
 
 fn remote(trace: TraceContext) -> Context {
@@ -132,7 +140,10 @@ mod tests {
     use super::*;
 
     fn block_on<F: Future>(work: F) -> F::Output {
-        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(work)
+        tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap()
+            .block_on(work)
     }
 
     #[test]
@@ -161,7 +172,9 @@ mod tests {
         let trace = TraceContext::new(7, 8, 1);
         assert_eq!(block_on(follow(trace, async { current() })), trace);
         let mut carried = None;
-        block_on(follow(trace, async { carried = Some(Box::pin(carry(async { current() }))) }));
+        block_on(follow(trace, async {
+            carried = Some(Box::pin(carry(async { current() })))
+        }));
         assert_eq!(block_on(carried.unwrap()), trace);
     }
 

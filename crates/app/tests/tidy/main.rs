@@ -72,11 +72,7 @@ fn files() -> Vec<File> {
             }
         }
     }
-    assert!(
-        found.len() > 20,
-        "the walk found only {} files",
-        found.len()
-    );
+    assert!(found.len() > 20, "the walk found only {} files", found.len());
     found
 }
 
@@ -92,12 +88,7 @@ fn read(path: &Path, name: String) -> Option<File> {
 /// Fails with every finding of `rule`, a line each.
 fn hold(rule: fn(&File) -> Vec<String>) {
     let found: Vec<String> = files().iter().flat_map(rule).collect();
-    assert!(
-        found.is_empty(),
-        "{} findings:\n{}",
-        found.len(),
-        found.join("\n")
-    );
+    assert!(found.is_empty(), "{} findings:\n{}", found.len(), found.join("\n"));
 }
 
 #[test]
@@ -139,16 +130,12 @@ fn no_path_of_a_machine_is_written_down() {
 fn every_crate_takes_the_lints_of_the_workspace() {
     hold(rules::lints);
     let root = root();
-    let workspace =
-        fs::read_to_string(root.join("Cargo.toml")).expect("the workspace has a manifest");
+    let workspace = fs::read_to_string(root.join("Cargo.toml")).expect("the workspace has a manifest");
     let members = workspace
         .lines()
         .find(|line| line.starts_with("members"))
         .expect("it lists its members");
-    let manifests = files()
-        .iter()
-        .filter(|file| file.name.ends_with("/Cargo.toml"))
-        .count();
+    let manifests = files().iter().filter(|file| file.name.ends_with("/Cargo.toml")).count();
     assert_eq!(
         members.matches('"').count() / 2,
         manifests,
@@ -188,8 +175,5 @@ fn the_top_of_the_repository_is_fixed() {
         })
         .filter(|name| !TOP_LEVEL.contains(&name.as_str()))
         .collect();
-    assert!(
-        strangers.is_empty(),
-        "not at the top of this repository: {strangers:?}"
-    );
+    assert!(strangers.is_empty(), "not at the top of this repository: {strangers:?}");
 }

@@ -48,10 +48,7 @@ pub(crate) fn length(file: &File) -> Vec<String> {
     let lines = file.text.lines().count();
     let counted = file.ends_with(&[".rs", ".sh", ".py", ".mjs"]) || file.name == ".ci/run";
     if counted && lines > LINES_MAX {
-        return vec![format!(
-            "{}: {lines} lines, {LINES_MAX} are allowed",
-            file.name
-        )];
+        return vec![format!("{}: {lines} lines, {LINES_MAX} are allowed", file.name)];
     }
     Vec::new()
 }
@@ -67,12 +64,7 @@ pub(crate) fn unwrap(file: &File) -> Vec<String> {
     let wanted = |line: &str| line.contains(".unwrap()") || line.contains(".unwrap_err()");
     file.shipped()
         .filter(|(_, line)| wanted(line))
-        .map(|(index, _)| {
-            file.finding(
-                index,
-                "unwrap outside tests: say with `expect` why it cannot fail",
-            )
-        })
+        .map(|(index, _)| file.finding(index, "unwrap outside tests: say with `expect` why it cannot fail"))
         .collect()
 }
 
@@ -97,8 +89,7 @@ fn has_word(line: &str, word: &str) -> bool {
 }
 
 pub(crate) fn anyhow(file: &File) -> Vec<String> {
-    let inner =
-        file.name.starts_with("crates/domain/") || file.name.starts_with("crates/adapters/");
+    let inner = file.name.starts_with("crates/domain/") || file.name.starts_with("crates/adapters/");
     let lines = file
         .text
         .lines()
@@ -106,21 +97,12 @@ pub(crate) fn anyhow(file: &File) -> Vec<String> {
         .filter(|_| inner && file.ends_with(&[".rs", ".toml"]));
     lines
         .filter(|(_, line)| has_word(line, "anyhow") && !is_comment(line))
-        .map(|(index, _)| {
-            file.finding(
-                index,
-                "anyhow: errors here are enums with their causes in #[source]",
-            )
-        })
+        .map(|(index, _)| file.finding(index, "anyhow: errors here are enums with their causes in #[source]"))
         .collect()
 }
 
 pub(crate) fn machine_paths(file: &File) -> Vec<String> {
-    let paths = [
-        concat!("/", "work/"),
-        concat!("/", "root/"),
-        concat!("/", "home/"),
-    ];
+    let paths = [concat!("/", "work/"), concat!("/", "root/"), concat!("/", "home/")];
     let lines = file.text.lines().enumerate();
     lines
         .filter(|(_, line)| paths.iter().any(|path| starts_a_path(line, path)))
@@ -157,12 +139,7 @@ pub(crate) fn decision_names(sorted: &[String]) -> Vec<String> {
     let named = sorted.iter().enumerate();
     named
         .filter(|(index, name)| !good(name, index + 1))
-        .map(|(index, name)| {
-            format!(
-                "docs/adr/{name}: expected {:04}-what-was-decided.md",
-                index + 1
-            )
-        })
+        .map(|(index, name)| format!("docs/adr/{name}: expected {:04}-what-was-decided.md", index + 1))
         .collect()
 }
 
@@ -179,17 +156,14 @@ pub(crate) fn cfg_feature(file: &File) -> Vec<String> {
         }
         let attribute = line.trim_start();
         // A whole file, or what a test build adds to a port (its mock): neither changes what ships.
-        if attribute.starts_with("#![cfg(")
-            || attribute.starts_with("#[cfg_attr(feature = \"testing\", ")
-        {
+        if attribute.starts_with("#![cfg(") || attribute.starts_with("#[cfg_attr(feature = \"testing\", ") {
             continue;
         }
         let next = lines[index + 1..]
             .iter()
             .find(|next| !next.trim_start().starts_with(['#', '/']));
-        let good = attribute.starts_with("#[cfg(")
-            && attribute.ends_with(")]")
-            && next.is_some_and(|next| may_follow(next));
+        let good =
+            attribute.starts_with("#[cfg(") && attribute.ends_with(")]") && next.is_some_and(|next| may_follow(next));
         if !good {
             found.push(file.finding(
                 index,
@@ -210,11 +184,8 @@ fn may_follow(line: &str) -> bool {
             .unwrap_or(rest)
             .trim_start();
     }
-    let item = (line.starts_with("mod ") || line.starts_with("use "))
-        && (line.ends_with(';') || line.ends_with('{'));
-    let end_of_name = line
-        .find(|c: char| !c.is_alphanumeric())
-        .unwrap_or(line.len());
+    let item = (line.starts_with("mod ") || line.starts_with("use ")) && (line.ends_with(';') || line.ends_with('{'));
+    let end_of_name = line.find(|c: char| !c.is_alphanumeric()).unwrap_or(line.len());
     let variant = line.starts_with(|c: char| c.is_ascii_uppercase())
         && matches!(
             line[end_of_name..].trim_start().chars().next(),
@@ -250,35 +221,22 @@ mod tests {
 
     #[test]
     fn an_unwrap_counts_only_in_code_that_ships() {
-        let text =
-            "//! a\n// x.unwrap()\nlet a = x.unwrap();\n#[cfg(test)]\nmod tests { y.unwrap() }\n";
+        let text = "//! a\n// x.unwrap()\nlet a = x.unwrap();\n#[cfg(test)]\nmod tests { y.unwrap() }\n";
         assert_eq!(unwrap(&file("crates/x/src/a.rs", text)).len(), 1);
         assert_eq!(unwrap(&file("crates/x/tests/a.rs", text)), [""; 0]);
     }
 
     #[test]
     fn leftovers_and_anyhow_are_found_as_words() {
-        assert_eq!(
-            leftovers(&file("a.md", concat!("one\n// TO", "DO: two\n"))).len(),
-            1
-        );
+        assert_eq!(leftovers(&file("a.md", concat!("one\n// TO", "DO: two\n"))).len(), 1);
         assert_eq!(leftovers(&file("a.md", "todos os produtos")), [""; 0]);
-        assert_eq!(
-            anyhow(&file("crates/domain/Cargo.toml", "anyhow = \"1\"")).len(),
-            1
-        );
-        assert_eq!(
-            anyhow(&file("crates/app/Cargo.toml", "anyhow = \"1\"")),
-            [""; 0]
-        );
+        assert_eq!(anyhow(&file("crates/domain/Cargo.toml", "anyhow = \"1\"")).len(), 1);
+        assert_eq!(anyhow(&file("crates/app/Cargo.toml", "anyhow = \"1\"")), [""; 0]);
     }
 
     #[test]
     fn paths_are_found_where_they_begin() {
-        assert_eq!(
-            machine_paths(&file("a.sh", concat!("cd \"/wo", "rk/main\""))).len(),
-            1
-        );
+        assert_eq!(machine_paths(&file("a.sh", concat!("cd \"/wo", "rk/main\""))).len(), 1);
         assert_eq!(machine_paths(&file("a.sh", "cd target/work/x")), [""; 0]);
     }
 

@@ -71,9 +71,12 @@ impl<C: Carts, P: Products, L: Loms> AddItem<'_, C, P, L> {
         if product.is_none() {
             return Err(AddItemError::UnknownSku(sku));
         }
-        self.carts.add(user, sku, quantity, free.unwrap_or(0)).await.map_err(|error| match error {
-            AddError::Full(full) => AddItemError::Full(full),
-            AddError::Carts(carts) => AddItemError::Carts(carts),
-        })
+        self.carts
+            .add(user, sku, quantity, free.unwrap_or(0))
+            .await
+            .map_err(|error| match error {
+                AddError::Full(full) => AddItemError::Full(full),
+                AddError::Carts(carts) => AddItemError::Carts(carts),
+            })
     }
 }

@@ -108,13 +108,17 @@ struct Parts<C, L, K, S> {
 
 impl<C, L, K, S> Clone for Checkout<C, L, K, S> {
     fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared) }
+        Self {
+            shared: Arc::clone(&self.shared),
+        }
     }
 }
 
 impl<C, L, K, S> fmt::Debug for Checkout<C, L, K, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Checkout").field("in_flight", &self.in_flight()).finish_non_exhaustive()
+        f.debug_struct("Checkout")
+            .field("in_flight", &self.in_flight())
+            .finish_non_exhaustive()
     }
 }
 
@@ -130,7 +134,16 @@ impl<C: Carts, L: Loms, K: Keys, S: Spawner> Checkout<C, L, K, S> {
     /// Over these ports, with at most `flights_max` checkouts in flight.
     pub fn new(carts: Arc<C>, loms: Arc<L>, keys: K, spawner: S, flights_max: usize) -> Self {
         let flights = Mutex::new(HashMap::new());
-        Self { shared: Arc::new(Parts { carts, loms, keys, spawner, flights_max, flights }) }
+        Self {
+            shared: Arc::new(Parts {
+                carts,
+                loms,
+                keys,
+                spawner,
+                flights_max,
+                flights,
+            }),
+        }
     }
 
     /// Orders what is in the cart of `user`. The same `caller_key` gives the same order.
@@ -176,7 +189,11 @@ impl<C: Carts, L: Loms, K: Keys, S: Spawner> Checkout<C, L, K, S> {
         }
         let caller_keys = Arc::new(Mutex::new(key.clone().into_iter().collect()));
         let answer = fly(Arc::clone(&self.shared), user, key, purpose).boxed().shared();
-        let flight = Flight { purpose, answer, caller_keys };
+        let flight = Flight {
+            purpose,
+            answer,
+            caller_keys,
+        };
         flights.insert(user, flight.clone());
         drop(flights);
         self.shared.spawner.spawn(flight.answer.clone().map(drop).boxed());
@@ -190,10 +207,15 @@ async fn fly<C: Carts, L: Loms, K: Keys, S: Spawner>(
     caller_key: Option<IdempotencyKey>,
     purpose: Purpose,
 ) -> Result<OrderId, CheckoutError> {
-    let flown = AssertUnwindSafe(parts.order(user, caller_key, purpose)).catch_unwind().await;
+    let flown = AssertUnwindSafe(parts.order(user, caller_key, purpose))
+        .catch_unwind()
+        .await;
     let (frozen, answer) = flown.unwrap_or((None, Err(CheckoutError::Panicked)));
     let told = match (frozen, ended(&answer)) {
-        (Some(key), Some(ended)) => AssertUnwindSafe(parts.tell(user, key, ended)).catch_unwind().await.is_ok(),
+        (Some(key), Some(ended)) => AssertUnwindSafe(parts.tell(user, key, ended))
+            .catch_unwind()
+            .await
+            .is_ok(),
         (None, _) | (_, None) => false,
     };
     if !told {
@@ -233,14 +255,18 @@ impl<C: Carts, L: Loms, K: Keys, S> Parts<C, L, K, S> {
             Ok(Freeze::New(frozen)) => (frozen, false),
             Ok(Freeze::Unresolved(frozen)) => (frozen, true),
         };
-        let answer = self.loms.create(user, lines, key.clone()).await.map_err(|error| match error {
-            LomsError::Refused(message) => CheckoutError::Refused(message),
-            LomsError::Unknown(_) => CheckoutError::Unknown(error),
-            // That nothing was done now says nothing about the first time.
-            LomsError::Unavailable(_) | LomsError::Rejected(_) if unresolved => CheckoutError::Unknown(error),
-            LomsError::Unavailable(_) => CheckoutError::Unavailable(Some(error)),
-            LomsError::Rejected(_) => CheckoutError::Rejected(error),
-        });
+        let answer = self
+            .loms
+            .create(user, lines, key.clone())
+            .await
+            .map_err(|error| match error {
+                LomsError::Refused(message) => CheckoutError::Refused(message),
+                LomsError::Unknown(_) => CheckoutError::Unknown(error),
+                // That nothing was done now says nothing about the first time.
+                LomsError::Unavailable(_) | LomsError::Rejected(_) if unresolved => CheckoutError::Unknown(error),
+                LomsError::Unavailable(_) => CheckoutError::Unavailable(Some(error)),
+                LomsError::Rejected(_) => CheckoutError::Rejected(error),
+            });
         (Some(key), answer)
     }
 
@@ -259,13 +285,18 @@ impl<C: Carts, L: Loms, K: Keys, S> Parts<C, L, K, S> {
     }
 
     fn callers(&self, user: UserId) -> Vec<IdempotencyKey> {
-        lock(&self.flights).get(&user).map(|flight| lock(&flight.caller_keys).clone()).unwrap_or_default()
+        lock(&self.flights)
+            .get(&user)
+            .map(|flight| lock(&flight.caller_keys).clone())
+            .unwrap_or_default()
     }
 
     /// Takes the flight off the board, unless more callers than `known` wait for it by now.
     fn land(&self, user: UserId, known: usize) -> bool {
         let mut flights = lock(&self.flights);
-        let more = flights.get(&user).is_some_and(|flight| lock(&flight.caller_keys).len() > known);
+        let more = flights
+            .get(&user)
+            .is_some_and(|flight| lock(&flight.caller_keys).len() > known);
         if !more {
             flights.remove(&user);
         }

@@ -88,7 +88,10 @@ impl Cart {
     pub fn add(&mut self, sku: Sku, quantity: Quantity, free: u32) -> Result<Added, CartFull> {
         match self.lines.binary_search_by_key(&sku, |line| line.sku) {
             Ok(at) => {
-                let sum = self.lines[at].quantity.checked_add(quantity).ok_or(CartFull::CountOverflow(sku))?;
+                let sum = self.lines[at]
+                    .quantity
+                    .checked_add(quantity)
+                    .ok_or(CartFull::CountOverflow(sku))?;
                 enough(sku, sum, free)?;
                 self.lines[at].quantity = sum;
                 Ok(Added::Increased)
@@ -120,13 +123,18 @@ impl Cart {
         }
         let lines = Lines::merge(self.lines.iter().copied()).ok()?;
         let checkout = FrozenCheckout { key: fresh?, lines };
-        self.frozen = Some(Frozen { checkout: checkout.clone(), callers: Vec::new() });
+        self.frozen = Some(Frozen {
+            checkout: checkout.clone(),
+            callers: Vec::new(),
+        });
         Some((checkout, Age::New))
     }
 
     /// Notes under which keys of their own callers wait for the frozen checkout of this key.
     pub fn wait(&mut self, key: &IdempotencyKey, callers: impl IntoIterator<Item = IdempotencyKey>) {
-        let Some(frozen) = self.frozen.as_mut().filter(|frozen| frozen.checkout.key == *key) else { return };
+        let Some(frozen) = self.frozen.as_mut().filter(|frozen| frozen.checkout.key == *key) else {
+            return;
+        };
         for caller in callers {
             if frozen.callers.len() < WAITING_CALLERS_MAX && !frozen.callers.contains(&caller) {
                 frozen.callers.push(caller);
@@ -170,7 +178,11 @@ pub enum Age {
 
 fn enough(sku: Sku, wanted: Quantity, free: u32) -> Result<(), CartFull> {
     let wanted = wanted.get();
-    if wanted <= free { Ok(()) } else { Err(CartFull::NotEnoughStock { sku, wanted, free }) }
+    if wanted <= free {
+        Ok(())
+    } else {
+        Err(CartFull::NotEnoughStock { sku, wanted, free })
+    }
 }
 
 #[cfg(test)]
@@ -201,7 +213,14 @@ mod tests {
         assert_eq!(cart.add(sku(2), units(9), 10), Ok(Added::Increased));
         assert_eq!(content(&cart), [(1, 3), (2, 10)]);
         let refused = cart.add(sku(2), units(1), 10);
-        assert_eq!(refused, Err(CartFull::NotEnoughStock { sku: sku(2), wanted: 11, free: 10 }));
+        assert_eq!(
+            refused,
+            Err(CartFull::NotEnoughStock {
+                sku: sku(2),
+                wanted: 11,
+                free: 10
+            })
+        );
         assert_eq!(content(&cart), [(1, 3), (2, 10)]);
     }
 
@@ -212,7 +231,10 @@ mod tests {
             cart.add(sku(n), units(u32::MAX), u32::MAX).unwrap();
         }
         assert_eq!(cart.add(sku(501), units(1), u32::MAX), Err(CartFull::TooManyLines));
-        assert_eq!(cart.add(sku(500), units(1), u32::MAX), Err(CartFull::CountOverflow(sku(500))));
+        assert_eq!(
+            cart.add(sku(500), units(1), u32::MAX),
+            Err(CartFull::CountOverflow(sku(500)))
+        );
     }
 
     #[test]

@@ -95,7 +95,8 @@ impl<C: Carts, P: Products> View<'_, C, P> {
             GroupError::Panicked(message) => ViewError::Panicked(message),
         })?;
         let total = lines.iter().try_fold(Total::default(), |sum, line| {
-            sum.checked_add(line.product.price, line.quantity).ok_or(ViewError::TotalOverflow)
+            sum.checked_add(line.product.price, line.quantity)
+                .ok_or(ViewError::TotalOverflow)
         })?;
         Ok(CartView { lines, total })
     }

@@ -39,7 +39,11 @@ struct Window<K, V> {
 
 impl<K: Hash + Eq + Clone, V> Window<K, V> {
     fn new(max: usize) -> Self {
-        Self { max, order: VecDeque::new(), entries: HashMap::new() }
+        Self {
+            max,
+            order: VecDeque::new(),
+            entries: HashMap::new(),
+        }
     }
 
     fn put(&mut self, key: K, value: V) {
@@ -67,7 +71,12 @@ impl<S: EventSink, D: DeadLetters> HandleEvent<S, D> {
     /// Remembers the last `window` event ids, and the last status of as many orders.
     #[must_use]
     pub fn new(sink: S, dead_letters: D, window: usize) -> Self {
-        Self { sink, dead_letters, seen: Window::new(window), last: Window::new(window) }
+        Self {
+            sink,
+            dead_letters,
+            seen: Window::new(window),
+            last: Window::new(window),
+        }
     }
 
     /// Handles one delivery.
@@ -83,7 +92,9 @@ impl<S: EventSink, D: DeadLetters> HandleEvent<S, D> {
             return Ok(Handled::Repeat);
         }
         match self.sink.deliver(delivery.position, event).await {
-            Ok(()) => Ok(Handled::Delivered { cannot_follow: self.note(event) }),
+            Ok(()) => Ok(Handled::Delivered {
+                cannot_follow: self.note(event),
+            }),
             Err(SinkError::Refused(reason)) => self.bury(delivery, reason).await,
             Err(SinkError::Unavailable(cause)) => Err(MustWait(cause)),
         }

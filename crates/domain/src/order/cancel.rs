@@ -20,7 +20,10 @@ impl<B: OrderBook> Cancel<'_, B> {
     /// # Errors
     /// [`SettleError`].
     pub async fn run(&self, order: OrderId, trace: Option<TraceContext>) -> Result<(), SettleError> {
-        self.book.settle(SettleCommand::Cancel(order), trace).await?.map_err(SettleError::Refused)?;
+        self.book
+            .settle(SettleCommand::Cancel(order), trace)
+            .await?
+            .map_err(SettleError::Refused)?;
         Ok(())
     }
 }

@@ -30,7 +30,12 @@ impl Footprint {
         orders.dedup();
         keys.sort_unstable();
         keys.dedup();
-        Self { skus, orders, keys, new_orders }
+        Self {
+            skus,
+            orders,
+            keys,
+            new_orders,
+        }
     }
 
     /// Skus of drafts.
@@ -102,14 +107,29 @@ impl Loaded {
         keys: Vec<(ScopedKey, Order)>,
         ids: Vec<OrderId>,
     ) -> Self {
-        let stock = stock.into_iter().map(|(sku, stock)| StockRow { sku, stock, changed: false }).collect();
-        Self { stock, orders, keys, ids: ids.into_iter() }
+        let stock = stock
+            .into_iter()
+            .map(|(sku, stock)| StockRow {
+                sku,
+                stock,
+                changed: false,
+            })
+            .collect();
+        Self {
+            stock,
+            orders,
+            keys,
+            ids: ids.into_iter(),
+        }
     }
 
     /// The loaded order.
     #[must_use]
     pub fn order(&self, id: OrderId) -> Option<&Order> {
-        self.orders.binary_search_by_key(&id, |order| order.id).ok().map(|at| &self.orders[at])
+        self.orders
+            .binary_search_by_key(&id, |order| order.id)
+            .ok()
+            .map(|at| &self.orders[at])
     }
 
     pub(super) fn set_status(&mut self, id: OrderId, status: OrderStatus) {
@@ -148,7 +168,8 @@ impl Loaded {
             }
         }
         for line in lines.iter() {
-            self.change(line.sku, |stock| stock.reserve(line.quantity)).map_err(|_| (*line, None))?;
+            self.change(line.sku, |stock| stock.reserve(line.quantity))
+                .map_err(|_| (*line, None))?;
         }
         Ok(())
     }
@@ -160,8 +181,14 @@ impl Loaded {
         f: fn(Stock, Quantity) -> Result<Stock, StockError>,
     ) -> Result<(), Corrupt> {
         for line in lines.iter() {
-            let stock = self.stock(line.sku).ok_or(Corrupt { sku: line.sku, source: None })?;
-            f(stock, line.quantity).map_err(|error| Corrupt { sku: line.sku, source: Some(error) })?;
+            let stock = self.stock(line.sku).ok_or(Corrupt {
+                sku: line.sku,
+                source: None,
+            })?;
+            f(stock, line.quantity).map_err(|error| Corrupt {
+                sku: line.sku,
+                source: Some(error),
+            })?;
         }
         for line in lines.iter() {
             self.change(line.sku, |stock| f(stock, line.quantity))?;
@@ -173,14 +200,21 @@ impl Loaded {
         let at = self.row(sku).ok_or(Corrupt { sku, source: None })?;
         let row = &mut self.stock[at];
         let stock = row.stock.ok_or(Corrupt { sku, source: None })?;
-        row.stock = Some(f(stock).map_err(|error| Corrupt { sku, source: Some(error) })?);
+        row.stock = Some(f(stock).map_err(|error| Corrupt {
+            sku,
+            source: Some(error),
+        })?);
         row.changed = true;
         Ok(())
     }
 
     /// The records that this transaction changed, by ascending sku.
     pub(super) fn changed_stock(&self) -> Vec<(Sku, Stock)> {
-        self.stock.iter().filter(|row| row.changed).filter_map(|row| Some((row.sku, row.stock?))).collect()
+        self.stock
+            .iter()
+            .filter(|row| row.changed)
+            .filter_map(|row| Some((row.sku, row.stock?)))
+            .collect()
     }
 }
 

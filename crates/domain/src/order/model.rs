@@ -119,7 +119,10 @@ mod tests {
     use super::*;
 
     fn line(sku: i64, count: u32) -> Line {
-        Line { sku: Sku::try_from(sku).unwrap(), quantity: Quantity::try_from(count).unwrap() }
+        Line {
+            sku: Sku::try_from(sku).unwrap(),
+            quantity: Quantity::try_from(count).unwrap(),
+        }
     }
 
     #[test]
@@ -132,7 +135,10 @@ mod tests {
     fn bad_lines_say_why() {
         assert_eq!(Lines::merge([]), Err(LinesError::Empty));
         assert!(Lines::merge((1..=500).map(|n| line(n, 1))).is_ok());
-        assert_eq!(Lines::merge((0..501).map(|_| line(1, 1))), Err(LinesError::TooMany(501)));
+        assert_eq!(
+            Lines::merge((0..501).map(|_| line(1, 1))),
+            Err(LinesError::TooMany(501))
+        );
         let overflow = Lines::merge([line(9, u32::MAX), line(9, 1)]);
         assert_eq!(overflow, Err(LinesError::Overflow(Sku::try_from(9).unwrap())));
     }

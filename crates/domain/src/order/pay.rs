@@ -41,7 +41,10 @@ impl<B: OrderBook> Pay<'_, B> {
     /// # Errors
     /// [`SettleError`].
     pub async fn run(&self, order: OrderId, trace: Option<TraceContext>) -> Result<(), SettleError> {
-        self.book.settle(SettleCommand::Pay(order), trace).await?.map_err(SettleError::Refused)?;
+        self.book
+            .settle(SettleCommand::Pay(order), trace)
+            .await?
+            .map_err(SettleError::Refused)?;
         Ok(())
     }
 }

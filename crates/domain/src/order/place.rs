@@ -54,17 +54,39 @@ pub(super) fn place(
     let id = loaded.next_id().ok_or(PlaceRefusal::NoId)?;
     let (status, shortage) = match loaded.reserve(&draft.lines) {
         Ok(()) => (OrderStatus::AwaitingPayment, None),
-        Err((line, free)) => {
-            (OrderStatus::Failed, Some(Shortage { sku: line.sku, wanted: line.quantity, free }))
-        }
+        Err((line, free)) => (
+            OrderStatus::Failed,
+            Some(Shortage {
+                sku: line.sku,
+                wanted: line.quantity,
+                free,
+            }),
+        ),
     };
     for status in [OrderStatus::New, status] {
-        changes.events.push(StatusChange { order: id, status, moment: now, trace });
+        changes.events.push(StatusChange {
+            order: id,
+            status,
+            moment: now,
+            trace,
+        });
     }
     let lines = draft.lines.clone();
-    let order = Order { id, user: draft.user, lines, status, shortage, placed_at: now };
-    changes.placed.push(Placed { order, key: draft.key.clone() });
-    shortage.map_or(Ok(id), |shortage| Err(PlaceRefusal::NotEnoughStock { order: id, shortage }))
+    let order = Order {
+        id,
+        user: draft.user,
+        lines,
+        status,
+        shortage,
+        placed_at: now,
+    };
+    changes.placed.push(Placed {
+        order,
+        key: draft.key.clone(),
+    });
+    shortage.map_or(Ok(id), |shortage| {
+        Err(PlaceRefusal::NotEnoughStock { order: id, shortage })
+    })
 }
 
 /// The order recorded under the draft's key, before this batch or earlier in it.
@@ -81,5 +103,7 @@ fn answer_of(earlier: &Order, draft: &Draft) -> Result<OrderId, PlaceRefusal> {
         return Err(PlaceRefusal::KeyReused);
     }
     let order = earlier.id;
-    earlier.shortage.map_or(Ok(order), |shortage| Err(PlaceRefusal::NotEnoughStock { order, shortage }))
+    earlier.shortage.map_or(Ok(order), |shortage| {
+        Err(PlaceRefusal::NotEnoughStock { order, shortage })
+    })
 }

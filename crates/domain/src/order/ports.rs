@@ -7,7 +7,7 @@ use super::event::OrderEvent;
 use super::loaded::{Changes, Footprint, Loaded};
 use super::model::{Draft, Order};
 use super::place::PlaceRefusal;
-use super::settle::{SettleRefusal, Settled, SettleCommand};
+use super::settle::{SettleCommand, SettleRefusal, Settled};
 use super::status::OrderStatus;
 use crate::clock::Moment;
 use crate::error::Cause;
@@ -107,10 +107,7 @@ pub trait OrderQueries: Send + Sync + 'static {
     fn order(&self, id: OrderId) -> impl Future<Output = Result<Option<Order>, QueryError>> + Send;
 
     /// Every status an order has had, with its moment, oldest first; empty for an unknown one.
-    fn history(
-        &self,
-        id: OrderId,
-    ) -> impl Future<Output = Result<Vec<(OrderStatus, Moment)>, QueryError>> + Send;
+    fn history(&self, id: OrderId) -> impl Future<Output = Result<Vec<(OrderStatus, Moment)>, QueryError>> + Send;
 
     /// Orders placed before a moment that still await payment, oldest first, at most `limit`.
     fn unpaid(
@@ -125,10 +122,7 @@ impl<Q: OrderQueries> OrderQueries for std::sync::Arc<Q> {
         (**self).order(id)
     }
 
-    fn history(
-        &self,
-        id: OrderId,
-    ) -> impl Future<Output = Result<Vec<(OrderStatus, Moment)>, QueryError>> + Send {
+    fn history(&self, id: OrderId) -> impl Future<Output = Result<Vec<(OrderStatus, Moment)>, QueryError>> + Send {
         (**self).history(id)
     }
 

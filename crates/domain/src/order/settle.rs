@@ -97,7 +97,16 @@ pub(super) fn settle(
     };
     loaded.settle(&lines, units).map_err(SettleRefusal::Corrupt)?;
     loaded.set_status(id, status);
-    changes.settled.push(SettledOrder { order: id, status, moment: now });
-    changes.events.push(StatusChange { order: id, status, moment: now, trace });
+    changes.settled.push(SettledOrder {
+        order: id,
+        status,
+        moment: now,
+    });
+    changes.events.push(StatusChange {
+        order: id,
+        status,
+        moment: now,
+        trace,
+    });
     Ok(Settled::Now)
 }

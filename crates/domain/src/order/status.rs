@@ -53,7 +53,13 @@ pub struct IllegalMove {
 
 impl OrderStatus {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::New, Self::AwaitingPayment, Self::Failed, Self::Payed, Self::Cancelled];
+    pub const ALL: [Self; 5] = [
+        Self::New,
+        Self::AwaitingPayment,
+        Self::Failed,
+        Self::Payed,
+        Self::Cancelled,
+    ];
 
     /// The word of the contract.
     #[must_use]
@@ -82,12 +88,14 @@ impl OrderStatus {
             (Self::AwaitingPayment, Settlement::Pay) => Ok(Step::To(Self::Payed)),
             (Self::AwaitingPayment, Settlement::Cancel) => Ok(Step::To(Self::Cancelled)),
             (Self::Payed, Settlement::Pay) | (Self::Cancelled, Settlement::Cancel) => Ok(Step::Already),
-            (Self::New | Self::Failed | Self::Cancelled, Settlement::Pay) => {
-                Err(IllegalMove { from: self, to: Self::Payed })
-            }
-            (Self::New | Self::Failed | Self::Payed, Settlement::Cancel) => {
-                Err(IllegalMove { from: self, to: Self::Cancelled })
-            }
+            (Self::New | Self::Failed | Self::Cancelled, Settlement::Pay) => Err(IllegalMove {
+                from: self,
+                to: Self::Payed,
+            }),
+            (Self::New | Self::Failed | Self::Payed, Settlement::Cancel) => Err(IllegalMove {
+                from: self,
+                to: Self::Cancelled,
+            }),
         }
     }
 
@@ -132,11 +140,20 @@ mod tests {
         let pay = OrderStatus::ALL.map(|s| s.settle(Settlement::Pay).ok());
         let cancel = OrderStatus::ALL.map(|s| s.settle(Settlement::Cancel).ok());
         assert_eq!(pay, [None, Some(Step::To(Payed)), None, Some(Step::Already), None]);
-        assert_eq!(cancel, [None, Some(Step::To(Cancelled)), None, None, Some(Step::Already)]);
+        assert_eq!(
+            cancel,
+            [None, Some(Step::To(Cancelled)), None, None, Some(Step::Already)]
+        );
         let error = Failed.settle(Settlement::Pay).unwrap_err();
         assert_eq!(error.to_string(), "an order that is `failed` cannot become `payed`");
         assert!(New.can_follow(None) && AwaitingPayment.can_follow(Some(New)));
-        assert_eq!(OrderStatus::ALL.iter().filter(|s| s.can_follow(Some(AwaitingPayment))).count(), 2);
+        assert_eq!(
+            OrderStatus::ALL
+                .iter()
+                .filter(|s| s.can_follow(Some(AwaitingPayment)))
+                .count(),
+            2
+        );
         assert!(OrderStatus::ALL.iter().all(|s| !s.can_follow(Some(Cancelled))));
     }
 }

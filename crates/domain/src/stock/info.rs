@@ -39,6 +39,8 @@ impl<Q: StockQueries> StockInfo<'_, Q> {
     /// [`StockInfoError`].
     pub async fn run(&self, sku: Sku) -> Result<u32, StockInfoError> {
         let stock = self.stock.stock(sku).await?;
-        stock.map(super::model::Stock::free).ok_or(StockInfoError::UnknownSku(sku))
+        stock
+            .map(super::model::Stock::free)
+            .ok_or(StockInfoError::UnknownSku(sku))
     }
 }

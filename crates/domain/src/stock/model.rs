@@ -78,7 +78,10 @@ impl Stock {
         if wanted > free {
             return Err(StockError::NotEnough { wanted, free });
         }
-        Ok(Self { total: self.total, reserved: self.reserved + wanted })
+        Ok(Self {
+            total: self.total,
+            reserved: self.reserved + wanted,
+        })
     }
 
     /// Takes a promise back.
@@ -88,8 +91,14 @@ impl Stock {
     pub const fn release(self, units: Quantity) -> Result<Self, StockError> {
         let wanted = units.get();
         match self.reserved.checked_sub(wanted) {
-            Some(reserved) => Ok(Self { total: self.total, reserved }),
-            None => Err(StockError::NotReserved { wanted, reserved: self.reserved }),
+            Some(reserved) => Ok(Self {
+                total: self.total,
+                reserved,
+            }),
+            None => Err(StockError::NotReserved {
+                wanted,
+                reserved: self.reserved,
+            }),
         }
     }
 
@@ -100,7 +109,10 @@ impl Stock {
     pub const fn sell(self, units: Quantity) -> Result<Self, StockError> {
         match self.release(units) {
             // reserved ≤ total, so what is not over reserved is not over total.
-            Ok(left) => Ok(Self { total: self.total - units.get(), reserved: left.reserved }),
+            Ok(left) => Ok(Self {
+                total: self.total - units.get(),
+                reserved: left.reserved,
+            }),
             Err(error) => Err(error),
         }
     }
@@ -133,11 +145,20 @@ mod tests {
         let stock = Stock::new(10, 2).unwrap();
         assert_eq!(stock.free(), 8);
         assert_eq!(stock.reserve(units(8)), Stock::new(10, 10));
-        assert_eq!(stock.reserve(units(9)), Err(StockError::NotEnough { wanted: 9, free: 8 }));
+        assert_eq!(
+            stock.reserve(units(9)),
+            Err(StockError::NotEnough { wanted: 9, free: 8 })
+        );
         assert_eq!(stock.release(units(2)), Stock::new(10, 0));
         assert_eq!(stock.sell(units(2)), Stock::new(8, 0));
-        assert_eq!(stock.sell(units(3)), Err(StockError::NotReserved { wanted: 3, reserved: 2 }));
-        assert_eq!(stock.release(units(3)), Err(StockError::NotReserved { wanted: 3, reserved: 2 }));
+        assert_eq!(
+            stock.sell(units(3)),
+            Err(StockError::NotReserved { wanted: 3, reserved: 2 })
+        );
+        assert_eq!(
+            stock.release(units(3)),
+            Err(StockError::NotReserved { wanted: 3, reserved: 2 })
+        );
         assert!(Stock::new(1, 2).is_err());
     }
 }

@@ -14,8 +14,7 @@ pub trait StockQueries: Send + Sync + 'static {
     fn stock(&self, sku: Sku) -> impl Future<Output = Result<Option<Stock>, QueryError>> + Send;
 
     /// Loads and adjustments of a sku, oldest first, at most `limit`.
-    fn movements(&self, sku: Sku, limit: usize)
-    -> impl Future<Output = Result<Vec<Movement>, QueryError>> + Send;
+    fn movements(&self, sku: Sku, limit: usize) -> impl Future<Output = Result<Vec<Movement>, QueryError>> + Send;
 }
 
 impl<Q: StockQueries> StockQueries for std::sync::Arc<Q> {
@@ -23,11 +22,7 @@ impl<Q: StockQueries> StockQueries for std::sync::Arc<Q> {
         (**self).stock(sku)
     }
 
-    fn movements(
-        &self,
-        sku: Sku,
-        limit: usize,
-    ) -> impl Future<Output = Result<Vec<Movement>, QueryError>> + Send {
+    fn movements(&self, sku: Sku, limit: usize) -> impl Future<Output = Result<Vec<Movement>, QueryError>> + Send {
         (**self).movements(sku, limit)
     }
 }

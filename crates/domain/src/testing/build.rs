@@ -47,37 +47,57 @@ pub fn key(text: &str) -> IdempotencyKey {
 /// Lines from pairs of sku and count.
 #[must_use]
 pub fn lines(pairs: &[(i64, u32)]) -> Lines {
-    Lines::merge(pairs.iter().map(|(s, n)| Line { sku: sku(*s), quantity: units(*n) })).expect("valid lines")
+    Lines::merge(pairs.iter().map(|(s, n)| Line {
+        sku: sku(*s),
+        quantity: units(*n),
+    }))
+    .expect("valid lines")
 }
 
 /// A draft of user 1 without a key.
 #[must_use]
 pub fn draft(pairs: &[(i64, u32)]) -> Draft {
-    Draft { user: user(1), lines: lines(pairs), key: None }
+    Draft {
+        user: user(1),
+        lines: lines(pairs),
+        key: None,
+    }
 }
 
 /// A draft of user 1 under a key.
 #[must_use]
 pub fn keyed(pairs: &[(i64, u32)], text: &str) -> Draft {
-    Draft { key: Some(key(text)), ..draft(pairs) }
+    Draft {
+        key: Some(key(text)),
+        ..draft(pairs)
+    }
 }
 
 /// The command that places a draft.
 #[must_use]
 pub fn place(draft: Draft) -> Command {
-    Command { action: Action::Place(draft), trace: None }
+    Command {
+        action: Action::Place(draft),
+        trace: None,
+    }
 }
 
 /// The command that pays an order.
 #[must_use]
 pub fn pay(n: i64) -> Command {
-    Command { action: Action::Settle(SettleCommand::Pay(order_id(n))), trace: None }
+    Command {
+        action: Action::Settle(SettleCommand::Pay(order_id(n))),
+        trace: None,
+    }
 }
 
 /// The command that cancels an order.
 #[must_use]
 pub fn cancel(n: i64) -> Command {
-    Command { action: Action::Settle(SettleCommand::Cancel(order_id(n))), trace: None }
+    Command {
+        action: Action::Settle(SettleCommand::Cancel(order_id(n))),
+        trace: None,
+    }
 }
 
 /// A clock that stands until it is moved.

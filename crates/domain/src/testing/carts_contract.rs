@@ -9,15 +9,24 @@ use crate::cart::ports::{AddError, Carts, CartsError, Ended, Freeze};
 /// What is in a cart, as pairs of sku and count.
 pub async fn content(carts: &impl Carts, n: i64) -> Vec<(i64, u32)> {
     let lines = carts.lines(user(n)).await.expect("the store is there");
-    lines.into_iter().map(|(sku, quantity)| (sku.get(), quantity.get())).collect()
+    lines
+        .into_iter()
+        .map(|(sku, quantity)| (sku.get(), quantity.get()))
+        .collect()
 }
 
 async fn add(carts: &impl Carts, n: i64, s: i64, count: u32) -> Added {
-    carts.add(user(n), sku(s), units(count), u32::MAX).await.expect("there is room")
+    carts
+        .add(user(n), sku(s), units(count), u32::MAX)
+        .await
+        .expect("there is room")
 }
 
 async fn freeze(carts: &impl Carts, fresh: Option<&str>) -> Freeze {
-    carts.freeze(user(1), None, fresh.map(key)).await.expect("the store is there")
+    carts
+        .freeze(user(1), None, fresh.map(key))
+        .await
+        .expect("the store is there")
 }
 
 fn new(freeze: Freeze) -> FrozenCheckout {
@@ -38,14 +47,20 @@ pub async fn carts_are_apart(carts: impl Carts) {
         carts.remove(user(1), sku(5)).await.expect("there");
         carts.clear(user(2)).await.expect("there");
     }
-    assert_eq!((content(&carts, 1).await, content(&carts, 2).await), (vec![(3, 1)], vec![]));
+    assert_eq!(
+        (content(&carts, 1).await, content(&carts, 2).await),
+        (vec![(3, 1)], vec![])
+    );
 }
 
 /// What is in the cart counts against the stock.
 pub async fn stock_bounds_the_cart(carts: impl Carts) {
     carts.add(user(1), sku(1), units(3), 3).await.expect("enough");
     let refused = carts.add(user(1), sku(1), units(1), 3).await;
-    assert!(matches!(refused, Err(AddError::Full(CartFull::NotEnoughStock { wanted: 4, free: 3, .. }))));
+    assert!(matches!(
+        refused,
+        Err(AddError::Full(CartFull::NotEnoughStock { wanted: 4, free: 3, .. }))
+    ));
     assert_eq!(content(&carts, 1).await, [(1, 3)]);
 }
 
@@ -65,16 +80,26 @@ pub async fn the_number_of_carts_is_bounded(carts: impl Carts) {
 pub async fn a_frozen_checkout_stays(carts: impl Carts) {
     assert_eq!(freeze(&carts, Some("a")).await, Freeze::Empty);
     add(&carts, 1, 1, 2).await;
-    assert_eq!(freeze(&carts, None).await, Freeze::Empty, "without a fresh key nothing new begins");
+    assert_eq!(
+        freeze(&carts, None).await,
+        Freeze::Empty,
+        "without a fresh key nothing new begins"
+    );
     let frozen = new(freeze(&carts, Some("b")).await);
     carts.clear(user(1)).await.expect("there");
     add(&carts, 1, 2, 1).await;
     assert_eq!(freeze(&carts, Some("c")).await, Freeze::Unresolved(frozen.clone()));
     assert_eq!(freeze(&carts, None).await, Freeze::Unresolved(frozen.clone()));
     assert_eq!(carts.unresolved(9).await.expect("there"), [user(1)]);
-    carts.end(user(1), key("other"), Ended::Dropped, vec![]).await.expect("there");
+    carts
+        .end(user(1), key("other"), Ended::Dropped, vec![])
+        .await
+        .expect("there");
     assert_eq!(freeze(&carts, None).await, Freeze::Unresolved(frozen));
-    carts.end(user(1), key("b"), Ended::Dropped, vec![]).await.expect("there");
+    carts
+        .end(user(1), key("b"), Ended::Dropped, vec![])
+        .await
+        .expect("there");
     assert_eq!(content(&carts, 1).await, [(2, 1)]);
     assert!(carts.unresolved(9).await.expect("there").is_empty());
     assert_eq!(new(freeze(&carts, Some("d")).await).key, key("d"));
@@ -86,9 +111,17 @@ pub async fn a_placed_checkout_takes_its_counts(carts: impl Carts) {
     let frozen = new(freeze(&carts, Some("a")).await);
     add(&carts, 1, 1, 3).await;
     let callers = vec![key("mine"), key("also-mine")];
-    carts.end(user(1), frozen.key, Ended::Placed(order_id(7)), callers).await.expect("there");
+    carts
+        .end(user(1), frozen.key, Ended::Placed(order_id(7)), callers)
+        .await
+        .expect("there");
     assert_eq!(content(&carts, 1).await, [(1, 3)]);
-    for (n, text, answered) in [(1, "mine", true), (1, "also-mine", true), (1, "other", false), (2, "mine", false)] {
+    for (n, text, answered) in [
+        (1, "mine", true),
+        (1, "also-mine", true),
+        (1, "other", false),
+        (2, "mine", false),
+    ] {
         let freeze = carts.freeze(user(n), Some(key(text)), None).await.expect("there");
         assert_eq!(freeze == Freeze::Answered(order_id(7)), answered, "{n} {text}");
     }
@@ -98,9 +131,15 @@ pub async fn a_placed_checkout_takes_its_counts(carts: impl Carts) {
 pub async fn an_unknown_outcome_remembers_who_asked(carts: impl Carts) {
     add(&carts, 1, 1, 2).await;
     let frozen = new(freeze(&carts, Some("a")).await);
-    carts.end(user(1), frozen.key.clone(), Ended::Unknown, vec![key("mine")]).await.expect("there");
+    carts
+        .end(user(1), frozen.key.clone(), Ended::Unknown, vec![key("mine")])
+        .await
+        .expect("there");
     assert_eq!(freeze(&carts, None).await, Freeze::Unresolved(frozen.clone()));
-    carts.end(user(1), frozen.key, Ended::Placed(order_id(7)), vec![key("later")]).await.expect("there");
+    carts
+        .end(user(1), frozen.key, Ended::Placed(order_id(7)), vec![key("later")])
+        .await
+        .expect("there");
     for text in ["mine", "later"] {
         let freeze = carts.freeze(user(1), Some(key(text)), None).await.expect("there");
         assert_eq!(freeze, Freeze::Answered(order_id(7)), "{text}");

@@ -29,7 +29,10 @@ impl<L: Ledger, C: Clock> DirectBook<L, C> {
 
     async fn decide_alone(&self, action: Action, trace: Option<TraceContext>) -> Result<Answer, BookError> {
         let batch = [Command { action, trace }];
-        let decided = self.ledger.transact(footprint(&batch), |loaded| decide(&batch, self.clock.now(), loaded)).await;
+        let decided = self
+            .ledger
+            .transact(footprint(&batch), |loaded| decide(&batch, self.clock.now(), loaded))
+            .await;
         let mut answers = decided.map_err(|error| match error {
             LedgerError::RolledBack(cause) => BookError::Poisonous(cause),
             LedgerError::Unknown(cause) => BookError::Unknown(cause),

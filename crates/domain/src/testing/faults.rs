@@ -46,7 +46,10 @@ pub struct FaultyLedger<L> {
 impl<L> FaultyLedger<L> {
     /// Asks `plan` before each transaction.
     pub fn new(inner: L, plan: impl FnMut(&Footprint) -> Option<LedgerFault> + Send + 'static) -> Self {
-        Self { inner, plan: Mutex::new(Box::new(plan)) }
+        Self {
+            inner,
+            plan: Mutex::new(Box::new(plan)),
+        }
     }
 }
 
@@ -126,7 +129,10 @@ impl<O: Outbox> Outbox for FaultyRelay<O> {
 
 impl<P: EventPublisher> EventPublisher for FaultyRelay<P> {
     async fn publish(&self, events: Vec<OrderEvent>) -> Published {
-        let lost = |error| Published { acknowledged: Vec::new(), error: Some(PublishError(error)) };
+        let lost = |error| Published {
+            acknowledged: Vec::new(),
+            error: Some(PublishError(error)),
+        };
         match self.fault() {
             Some(RelayFault::Send) => lost(planted()),
             Some(RelayFault::Acknowledge) => {

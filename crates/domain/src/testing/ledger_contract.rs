@@ -39,7 +39,9 @@ pub async fn run(ledger: &impl Ledger, batch: &[Command]) -> Vec<Answer> {
 /// # Errors
 /// What the ledger answers.
 pub async fn run_at(ledger: &impl Ledger, batch: &[Command], at: Moment) -> Result<Vec<Answer>, LedgerError> {
-    ledger.transact(footprint(batch), |loaded| decide(batch, at, loaded)).await
+    ledger
+        .transact(footprint(batch), |loaded| decide(batch, at, loaded))
+        .await
 }
 
 /// The stock of a sku as (total, reserved).
@@ -51,7 +53,10 @@ pub async fn stock(ledger: &impl StockQueries, n: i64) -> Option<(u32, u32)> {
 /// The unsent events as (order, status), oldest first.
 pub async fn events(ledger: &impl Outbox) -> Vec<(i64, OrderStatus)> {
     let unsent = ledger.unsent(1_000_000).await.expect("the ledger is there");
-    unsent.iter().map(|event| (event.change.order.get(), event.change.status)).collect()
+    unsent
+        .iter()
+        .map(|event| (event.change.order.get(), event.change.status))
+        .collect()
 }
 
 fn placed(answer: &Answer) -> OrderId {
@@ -62,55 +67,109 @@ fn placed(answer: &Answer) -> OrderId {
 }
 
 fn short(n: i64, wanted: u32, free: Option<u32>) -> Shortage {
-    Shortage { sku: sku(n), wanted: units(wanted), free }
+    Shortage {
+        sku: sku(n),
+        wanted: units(wanted),
+        free,
+    }
 }
 
 /// Placing reserves, and what was placed can be read at once.
 pub async fn placing_reserves_all_lines(ledger: impl WholeLedger) {
     let order = placed(&run(&ledger, &[place(draft(&[(2, 3), (1, 1), (2, 1)]))]).await[0]);
-    assert_eq!((stock(&ledger, 1).await, stock(&ledger, 2).await), (Some((10, 1)), Some((10, 4))));
+    assert_eq!(
+        (stock(&ledger, 1).await, stock(&ledger, 2).await),
+        (Some((10, 1)), Some((10, 4)))
+    );
     let read = ledger.order(order).await.expect("there").expect("placed");
     assert_eq!((read.user, read.status), (user(1), OrderStatus::AwaitingPayment));
     assert_eq!(*read.lines, *super::build::lines(&[(1, 1), (2, 4)]));
     let both = [OrderStatus::New, OrderStatus::AwaitingPayment];
     assert_eq!(events(&ledger).await, both.map(|status| (order.get(), status)));
-    assert_eq!(ledger.history(order).await.expect("there"), both.map(|status| (status, now())));
+    assert_eq!(
+        ledger.history(order).await.expect("there"),
+        both.map(|status| (status, now()))
+    );
 }
 
 /// One short line and nothing is reserved; the failed order is recorded with its events.
 pub async fn a_short_line_reserves_nothing(ledger: impl WholeLedger) {
-    let answers = run(&ledger, &[place(draft(&[(1, 1), (2, 11), (9, 1)])), place(draft(&[(9, 1)]))]).await;
-    let [Answer::Placed(Err(PlaceRefusal::NotEnoughStock { order, shortage })), second] = &answers[..] else {
+    let answers = run(
+        &ledger,
+        &[place(draft(&[(1, 1), (2, 11), (9, 1)])), place(draft(&[(9, 1)]))],
+    )
+    .await;
+    let [
+        Answer::Placed(Err(PlaceRefusal::NotEnoughStock { order, shortage })),
+        second,
+    ] = &answers[..]
+    else {
         panic!("{answers:?}")
     };
     assert_eq!(*shortage, short(2, 11, Some(10)));
-    assert!(matches!(second, Answer::Placed(Err(PlaceRefusal::NotEnoughStock { shortage, .. })) if *shortage == short(9, 1, None)));
-    assert_eq!((stock(&ledger, 1).await, stock(&ledger, 9).await), (Some((10, 0)), None));
+    assert!(
+        matches!(second, Answer::Placed(Err(PlaceRefusal::NotEnoughStock { shortage, .. })) if *shortage == short(9, 1, None))
+    );
+    assert_eq!(
+        (stock(&ledger, 1).await, stock(&ledger, 9).await),
+        (Some((10, 0)), None)
+    );
     let failed = ledger.order(*order).await.expect("there").expect("recorded");
     assert_eq!((failed.status, failed.shortage), (OrderStatus::Failed, Some(*shortage)));
-    assert_eq!(events(&ledger).await[..2], [(order.get(), OrderStatus::New), (order.get(), OrderStatus::Failed)]);
+    assert_eq!(
+        events(&ledger).await[..2],
+        [(order.get(), OrderStatus::New), (order.get(), OrderStatus::Failed)]
+    );
     assert_eq!(events(&ledger).await.len(), 4);
 }
 
 /// A batch is decided in the order of arrival: the last units go to who came first.
 pub async fn the_first_to_arrive_gets_the_last_units(ledger: impl WholeLedger) {
-    let batch = [place(draft(&[(1, 6)])), place(draft(&[(1, 5)])), place(draft(&[(1, 4)]))];
+    let batch = [
+        place(draft(&[(1, 6)])),
+        place(draft(&[(1, 5)])),
+        place(draft(&[(1, 4)])),
+    ];
     let answers = run(&ledger, &batch).await;
     placed(&answers[0]);
-    assert!(matches!(&answers[1], Answer::Placed(Err(PlaceRefusal::NotEnoughStock { shortage, .. })) if shortage.free == Some(4)));
+    assert!(
+        matches!(&answers[1], Answer::Placed(Err(PlaceRefusal::NotEnoughStock { shortage, .. })) if shortage.free == Some(4))
+    );
     placed(&answers[2]);
     assert_eq!(stock(&ledger, 1).await, Some((10, 10)));
 }
 
 /// Paying hands units over, cancelling frees them; repeats succeed, illegal moves are refused.
 pub async fn settling_follows_the_state_machine(ledger: impl WholeLedger) {
-    let answers = run(&ledger, &[place(draft(&[(1, 2)])), place(draft(&[(1, 3)])), place(draft(&[(1, 99)]))]).await;
+    let answers = run(
+        &ledger,
+        &[
+            place(draft(&[(1, 2)])),
+            place(draft(&[(1, 3)])),
+            place(draft(&[(1, 99)])),
+        ],
+    )
+    .await;
     let (first, second) = (placed(&answers[0]).get(), placed(&answers[1]).get());
-    let Answer::Placed(Err(PlaceRefusal::NotEnoughStock { order: failed, .. })) = answers[2] else { panic!() };
+    let Answer::Placed(Err(PlaceRefusal::NotEnoughStock { order: failed, .. })) = answers[2] else {
+        panic!()
+    };
     let missing = 1_000_000;
-    let batch = [pay(first), cancel(second), pay(first), cancel(second), cancel(first), pay(second)];
+    let batch = [
+        pay(first),
+        cancel(second),
+        pay(first),
+        cancel(second),
+        cancel(first),
+        pay(second),
+    ];
     let answers = run(&ledger, &batch).await;
-    let illegal = |order, from, to| Err(SettleRefusal::Illegal { order: order_id(order), illegal: IllegalMove { from, to } });
+    let illegal = |order, from, to| {
+        Err(SettleRefusal::Illegal {
+            order: order_id(order),
+            illegal: IllegalMove { from, to },
+        })
+    };
     let expected = [
         Ok(Settled::Now),
         Ok(Settled::Now),
@@ -128,15 +187,22 @@ pub async fn settling_follows_the_state_machine(ledger: impl WholeLedger) {
     ];
     assert_eq!(answers, expected.map(Answer::Settled));
     assert_eq!(stock(&ledger, 1).await, Some((8, 0)));
-    let statuses = |history: Vec<(OrderStatus, Moment)>| history.into_iter().map(|(status, _)| status).collect::<Vec<_>>();
+    let statuses =
+        |history: Vec<(OrderStatus, Moment)>| history.into_iter().map(|(status, _)| status).collect::<Vec<_>>();
     let history = statuses(ledger.history(order_id(second)).await.expect("there"));
-    assert_eq!(history, [OrderStatus::New, OrderStatus::AwaitingPayment, OrderStatus::Cancelled]);
+    assert_eq!(
+        history,
+        [OrderStatus::New, OrderStatus::AwaitingPayment, OrderStatus::Cancelled]
+    );
     assert_eq!(events(&ledger).await.len(), 3 * 2 + 2);
 }
 
 /// The same key and body give the same answer, in a batch and later; another body is refused.
 pub async fn a_key_makes_one_order(ledger: impl WholeLedger) {
-    let other_user = Draft { user: user(2), ..keyed(&[(1, 1)], "a") };
+    let other_user = Draft {
+        user: user(2),
+        ..keyed(&[(1, 1)], "a")
+    };
     let batch = [
         place(keyed(&[(1, 1), (1, 1)], "a")),
         place(keyed(&[(1, 2)], "a")),
@@ -148,8 +214,19 @@ pub async fn a_key_makes_one_order(ledger: impl WholeLedger) {
     assert_eq!(placed(&answers[1]), order);
     assert_eq!(answers[2], Answer::Placed(Err(PlaceRefusal::KeyReused)));
     assert_ne!(placed(&answers[3]), order);
-    let again = run(&ledger, &[place(keyed(&[(1, 2)], "a")), place(keyed(&[(2, 2)], "a")), pay(order.get())]).await;
-    assert_eq!((placed(&again[0]), &again[1]), (order, &Answer::Placed(Err(PlaceRefusal::KeyReused))));
+    let again = run(
+        &ledger,
+        &[
+            place(keyed(&[(1, 2)], "a")),
+            place(keyed(&[(2, 2)], "a")),
+            pay(order.get()),
+        ],
+    )
+    .await;
+    assert_eq!(
+        (placed(&again[0]), &again[1]),
+        (order, &Answer::Placed(Err(PlaceRefusal::KeyReused)))
+    );
     let later = run(&ledger, &[place(keyed(&[(1, 2)], "a"))]).await;
     assert_eq!(placed(&later[0]), order, "also when it was payed meanwhile");
     assert_eq!(stock(&ledger, 1).await, Some((8, 1)));
@@ -166,11 +243,20 @@ pub async fn a_key_remembers_a_refusal(ledger: impl WholeLedger) {
 /// Events are numbered in the order of changes, carry their trace, and leave when marked.
 pub async fn the_outbox_forgets_only_what_is_marked(ledger: impl WholeLedger) {
     let trace = TraceContext::new(5, 6, 1);
-    let batch = [Command { action: Action::Place(draft(&[(1, 1)])), trace }, place(draft(&[(1, 1)]))];
+    let batch = [
+        Command {
+            action: Action::Place(draft(&[(1, 1)])),
+            trace,
+        },
+        place(draft(&[(1, 1)])),
+    ];
     run(&ledger, &batch).await;
     let unsent = ledger.unsent(100).await.expect("there");
     assert!(unsent.is_sorted_by(|a, b| a.id < b.id));
-    assert_eq!(unsent.iter().map(|event| event.change.trace).collect::<Vec<_>>(), [trace, trace, None, None]);
+    assert_eq!(
+        unsent.iter().map(|event| event.change.trace).collect::<Vec<_>>(),
+        [trace, trace, None, None]
+    );
     assert_eq!(ledger.unsent(2).await.expect("there"), unsent[..2]);
     let backlog = ledger.backlog().await.expect("there");
     assert_eq!((backlog.events, backlog.oldest), (4, Some(now())));
@@ -198,13 +284,22 @@ pub async fn only_due_orders_expire(ledger: impl WholeLedger) {
     let expected = [Settled::Now, Settled::NotDue, Settled::NotDue].map(|settled| Answer::Settled(Ok(settled)));
     assert_eq!(answers, expected);
     assert_eq!(stock(&ledger, 1).await, Some((8, 4)));
-    assert_eq!(ledger.unpaid(later.plus(Duration::from_secs(1)), 10).await.expect("there"), [young]);
+    assert_eq!(
+        ledger
+            .unpaid(later.plus(Duration::from_secs(1)), 10)
+            .await
+            .expect("there"),
+        [young]
+    );
 }
 
 /// What is loaded at first is the first movement; unknown things read as absent.
 pub async fn reads_tell_what_is_there(ledger: impl WholeLedger) {
     let movements = ledger.movements(sku(1), 10).await.expect("there");
-    assert_eq!(movements.iter().map(|movement| movement.units).collect::<Vec<_>>(), [10]);
+    assert_eq!(
+        movements.iter().map(|movement| movement.units).collect::<Vec<_>>(),
+        [10]
+    );
     assert!(ledger.movements(sku(99), 10).await.expect("there").is_empty());
     assert_eq!(ledger.order(order_id(77)).await.expect("there"), None);
     assert!(ledger.history(order_id(77)).await.expect("there").is_empty());

@@ -21,12 +21,23 @@ const CARTS_MAX: usize = 3;
 
 #[derive(Debug, Clone)]
 enum Step {
-    Add { sku: i64, count: u32, free: u32 },
+    Add {
+        sku: i64,
+        count: u32,
+        free: u32,
+    },
     Remove(i64),
     Clear,
-    Freeze { caller: Option<u8>, fresh: bool },
+    Freeze {
+        caller: Option<u8>,
+        fresh: bool,
+    },
     /// Of the newest key or the one before it.
-    End { stale: bool, order: Option<Option<i64>>, callers: Vec<u8> },
+    End {
+        stale: bool,
+        order: Option<Option<i64>>,
+        callers: Vec<u8>,
+    },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -51,7 +62,9 @@ fn add(carts: &MemoryCarts, who: i64, what: i64, count: u32, free: u32) -> Strin
         Ok(Added::New) => "new".to_owned(),
         Ok(Added::Increased) => "increased".to_owned(),
         Err(AddError::Full(CartFull::CountOverflow(sku))) => format!("too many of {sku}"),
-        Err(AddError::Full(CartFull::NotEnoughStock { sku, wanted, free })) => format!("{wanted} of {sku}, {free} free"),
+        Err(AddError::Full(CartFull::NotEnoughStock { sku, wanted, free })) => {
+            format!("{wanted} of {sku}, {free} free")
+        }
         Err(AddError::Carts(CartsError::TooManyCarts)) => "too many carts".to_owned(),
         Err(other) => panic!("{other:?}"),
     }
@@ -59,7 +72,11 @@ fn add(carts: &MemoryCarts, who: i64, what: i64, count: u32, free: u32) -> Strin
 
 fn freeze(carts: &MemoryCarts, who: i64, caller: Option<&str>, fresh: Option<&str>) -> String {
     let told = |frozen: FrozenCheckout| {
-        let lines: BTreeMap<_, _> = frozen.lines.iter().map(|line| (line.sku.get(), line.quantity.get())).collect();
+        let lines: BTreeMap<_, _> = frozen
+            .lines
+            .iter()
+            .map(|line| (line.sku.get(), line.quantity.get()))
+            .collect();
         format!("{} {lines:?}", frozen.key.as_str())
     };
     match block_on(carts.freeze(user(who), caller.map(key), fresh.map(key))).unwrap() {

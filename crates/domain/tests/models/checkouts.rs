@@ -34,14 +34,30 @@ const STOCK: u32 = 25;
 
 #[derive(Debug, Clone)]
 enum Step {
-    Add { user: i64, sku: i64, count: u32 },
-    Checkout { user: i64, caller: Option<u8>, fault: Option<LedgerFault> },
-    Resolve { user: i64, fault: Option<LedgerFault> },
+    Add {
+        user: i64,
+        sku: i64,
+        count: u32,
+    },
+    Checkout {
+        user: i64,
+        caller: Option<u8>,
+        fault: Option<LedgerFault>,
+    },
+    Resolve {
+        user: i64,
+        fault: Option<LedgerFault>,
+    },
 }
 
 fn fault() -> impl Strategy<Value = Option<LedgerFault>> {
     use LedgerFault::{Busy, LoseAnswer, LoseCommit, RollBack};
-    option::of(prop_oneof![Just(Busy), Just(LoseAnswer), Just(LoseCommit), Just(RollBack)])
+    option::of(prop_oneof![
+        Just(Busy),
+        Just(LoseAnswer),
+        Just(LoseCommit),
+        Just(RollBack)
+    ])
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -63,24 +79,48 @@ struct Shop {
 }
 
 fn shop() -> Shop {
-    let limits = LedgerLimits { orders_max: 1000, outbox_max: 10_000, keys_kept: Duration::from_secs(24 * 3600) };
-    let records = (1..=SKUS).map(|n| StockRecord { sku: sku(n), stock: Stock::new(STOCK, 0).unwrap() });
+    let limits = LedgerLimits {
+        orders_max: 1000,
+        outbox_max: 10_000,
+        keys_kept: Duration::from_secs(24 * 3600),
+    };
+    let records = (1..=SKUS).map(|n| StockRecord {
+        sku: sku(n),
+        stock: Stock::new(STOCK, 0).unwrap(),
+    });
     let ledger = Arc::new(MemoryLedger::new(limits, records, ManualClock::default().now()));
     let fault = NextFault::default();
     let next = Arc::clone(&fault);
     let faulty = FaultyLedger::new(Arc::clone(&ledger), move |_| next.lock().unwrap().take());
     let book = DirectBook::new(faulty, ManualClock::default());
     let loms = Arc::new(InProcessLoms::new(book, Arc::clone(&ledger), || None));
-    let carts = Arc::new(MemoryCarts::new(CartLimits { carts_max: 10, answers_max: 64 * 1000 }));
-    let checkout = Checkout::new(Arc::clone(&carts), loms, CountingKeys::default(), Arc::new(ParkedSpawner::default()), 10);
-    Shop { carts, ledger, fault, checkout }
+    let carts = Arc::new(MemoryCarts::new(CartLimits {
+        carts_max: 10,
+        answers_max: 64 * 1000,
+    }));
+    let checkout = Checkout::new(
+        Arc::clone(&carts),
+        loms,
+        CountingKeys::default(),
+        Arc::new(ParkedSpawner::default()),
+        10,
+    );
+    Shop {
+        carts,
+        ledger,
+        fault,
+        checkout,
+    }
 }
 
 /// Units by user and sku that stand in orders which await payment, and those orders.
 fn ordered(ledger: &MemoryLedger) -> (BTreeMap<(i64, i64), u32>, BTreeSet<OrderId>) {
     let (mut ordered, mut ids) = (BTreeMap::new(), BTreeSet::new());
     let events = block_on(ledger.unsent(usize::MAX)).unwrap();
-    for event in events.iter().filter(|event| event.change.status == OrderStatus::AwaitingPayment) {
+    for event in events
+        .iter()
+        .filter(|event| event.change.status == OrderStatus::AwaitingPayment)
+    {
         let order = block_on(ledger.order(event.change.order)).unwrap().unwrap();
         ids.insert(order.id);
         for line in order.lines.iter() {

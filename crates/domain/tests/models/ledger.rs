@@ -31,8 +31,16 @@ const NO_ORDER: i64 = 1_000_000;
 /// there before the batch, because nobody can name an order that was not answered yet.
 #[derive(Debug, Clone)]
 enum Seed {
-    Place { user: i64, lines: Vec<(i64, u32)>, key: Option<u8> },
-    Settle { how: u8, order: usize, minutes_ago: i64 },
+    Place {
+        user: i64,
+        lines: Vec<(i64, u32)>,
+        key: Option<u8>,
+    },
+    Settle {
+        how: u8,
+        order: usize,
+        minutes_ago: i64,
+    },
 }
 
 fn seed() -> impl Strategy<Value = Seed> {
@@ -41,7 +49,11 @@ fn seed() -> impl Strategy<Value = Seed> {
     let lines = prop_oneof![1 => lines, 3 => common];
     prop_oneof![
         (1..=2_i64, lines, option::of(0..4_u8)).prop_map(|(user, lines, key)| Seed::Place { user, lines, key }),
-        (0..3_u8, any::<usize>(), 0..4_i64).prop_map(|(how, order, minutes_ago)| Seed::Settle { how, order, minutes_ago }),
+        (0..3_u8, any::<usize>(), 0..4_i64).prop_map(|(how, order, minutes_ago)| Seed::Settle {
+            how,
+            order,
+            minutes_ago
+        }),
     ]
 }
 
@@ -52,17 +64,26 @@ fn first_stock() -> impl Strategy<Value = Vec<(u32, u32)>> {
 
 fn wish(seed: &Seed, orders: usize, at: Moment) -> Wish {
     match seed {
-        Seed::Place { user, lines, key } => {
-            Wish::Place { user: *user, lines: lines.clone(), key: key.map(|n| format!("key-{n}")) }
-        }
-        Seed::Settle { how, order, minutes_ago } => {
+        Seed::Place { user, lines, key } => Wish::Place {
+            user: *user,
+            lines: lines.clone(),
+            key: key.map(|n| format!("key-{n}")),
+        },
+        Seed::Settle {
+            how,
+            order,
+            minutes_ago,
+        } => {
             // One in so many is of no order.
             let chosen = i64::try_from(order % (orders + 1)).unwrap();
             let order = if chosen == 0 { NO_ORDER } else { chosen };
             match how {
                 0 => Wish::Pay(order),
                 1 => Wish::Cancel(order),
-                _ => Wish::Expire { order, placed_before: at.unix_millis() - minutes_ago * 60_000 },
+                _ => Wish::Expire {
+                    order,
+                    placed_before: at.unix_millis() - minutes_ago * 60_000,
+                },
             }
         }
     }
@@ -70,9 +91,15 @@ fn wish(seed: &Seed, orders: usize, at: Moment) -> Wish {
 
 fn command(wish: &Wish) -> Command {
     let action = match wish {
-        Wish::Place { user: who, lines: wanted, key: under } => {
-            Action::Place(Draft { user: user(*who), lines: lines(wanted), key: under.as_deref().map(key) })
-        }
+        Wish::Place {
+            user: who,
+            lines: wanted,
+            key: under,
+        } => Action::Place(Draft {
+            user: user(*who),
+            lines: lines(wanted),
+            key: under.as_deref().map(key),
+        }),
         Wish::Pay(order) => Action::Settle(SettleCommand::Pay(order_id(*order))),
         Wish::Cancel(order) => Action::Settle(SettleCommand::Cancel(order_id(*order))),
         Wish::Expire { order, placed_before } => {
@@ -104,8 +131,15 @@ fn words(answer: &Answer) -> String {
 }
 
 fn new_ledger(first: &[(u32, u32)]) -> MemoryLedger {
-    let limits = LedgerLimits { orders_max: 10_000, outbox_max: 10_000, keys_kept: Duration::from_secs(24 * 3600) };
-    let records = (1..).zip(first).map(|(n, (total, reserved))| StockRecord { sku: sku(n), stock: Stock::new(*total, *reserved).unwrap() });
+    let limits = LedgerLimits {
+        orders_max: 10_000,
+        outbox_max: 10_000,
+        keys_kept: Duration::from_secs(24 * 3600),
+    };
+    let records = (1..).zip(first).map(|(n, (total, reserved))| StockRecord {
+        sku: sku(n),
+        stock: Stock::new(*total, *reserved).unwrap(),
+    });
     MemoryLedger::new(limits, records, now())
 }
 
@@ -116,27 +150,58 @@ fn agree(ledger: &MemoryLedger, naive: &NaiveLedger) -> Result<(), TestCaseError
     }
     for (n, expected) in (1..).zip(&naive.orders) {
         let read: Order = block_on(ledger.order(order_id(n))).unwrap().unwrap();
-        let lines: Vec<_> = read.lines.iter().map(|line| (line.sku.get(), line.quantity.get())).collect();
-        prop_assert_eq!((read.user.get(), lines), (expected.user, expected.lines.clone().into_iter().collect()));
-        prop_assert_eq!((read.status.as_str(), read.placed_at.unix_millis()), (expected.status(), expected.placed_at));
+        let lines: Vec<_> = read
+            .lines
+            .iter()
+            .map(|line| (line.sku.get(), line.quantity.get()))
+            .collect();
+        prop_assert_eq!(
+            (read.user.get(), lines),
+            (expected.user, expected.lines.clone().into_iter().collect())
+        );
+        prop_assert_eq!(
+            (read.status.as_str(), read.placed_at.unix_millis()),
+            (expected.status(), expected.placed_at)
+        );
         let history = block_on(ledger.history(order_id(n))).unwrap();
-        let history: Vec<_> = history.iter().map(|(status, at)| (status.as_str(), at.unix_millis())).collect();
+        let history: Vec<_> = history
+            .iter()
+            .map(|(status, at)| (status.as_str(), at.unix_millis()))
+            .collect();
         prop_assert_eq!(history, expected.history.clone());
     }
-    prop_assert_eq!(block_on(ledger.order(order_id(naive.orders.len() as i64 + 1))).unwrap(), None);
+    prop_assert_eq!(
+        block_on(ledger.order(order_id(naive.orders.len() as i64 + 1))).unwrap(),
+        None
+    );
     let unsent = block_on(ledger.unsent(usize::MAX)).unwrap();
     prop_assert!(unsent.is_sorted_by(|a, b| a.id < b.id));
-    let events: Vec<_> = unsent.iter().map(|e| (e.change.order.get(), e.change.status.as_str(), e.change.moment.unix_millis())).collect();
+    let events: Vec<_> = unsent
+        .iter()
+        .map(|e| {
+            (
+                e.change.order.get(),
+                e.change.status.as_str(),
+                e.change.moment.unix_millis(),
+            )
+        })
+        .collect();
     prop_assert_eq!(events, naive.events.clone());
     Ok(())
 }
 
 /// What must hold whatever happened, from what can be read alone.
 fn invariants(ledger: &MemoryLedger, first: &[(u32, u32)], orders: usize) -> Result<(), TestCaseError> {
-    let orders: Vec<Order> = (1..=orders).map(|n| block_on(ledger.order(order_id(n as i64))).unwrap().unwrap()).collect();
+    let orders: Vec<Order> = (1..=orders)
+        .map(|n| block_on(ledger.order(order_id(n as i64))).unwrap().unwrap())
+        .collect();
     let units = |n: i64, status: &str| -> u32 {
         let of_status = orders.iter().filter(|order| order.status.as_str() == status);
-        of_status.flat_map(|order| order.lines.iter()).filter(|line| line.sku == sku(n)).map(|line| line.quantity.get()).sum()
+        of_status
+            .flat_map(|order| order.lines.iter())
+            .filter(|line| line.sku == sku(n))
+            .map(|line| line.quantity.get())
+            .sum()
     };
     for (n, (_, not_ours)) in (1..).zip(first) {
         let (total, reserved) = block_on(stock(ledger, n)).unwrap();
@@ -147,7 +212,10 @@ fn invariants(ledger: &MemoryLedger, first: &[(u32, u32)], orders: usize) -> Res
         prop_assert_eq!(i64::from(total), moved - i64::from(units(n, "payed")));
     }
     let unpaid = block_on(ledger.unpaid(now().plus(Duration::from_secs(1 << 30)), usize::MAX)).unwrap();
-    let awaiting = orders.iter().filter(|order| order.status.as_str() == "awaiting payment").map(|order| order.id);
+    let awaiting = orders
+        .iter()
+        .filter(|order| order.status.as_str() == "awaiting payment")
+        .map(|order| order.id);
     prop_assert_eq!(unpaid, awaiting.collect::<Vec<_>>());
     Ok(())
 }

@@ -11,5 +11,9 @@ use proptest::test_runner::Config;
 
 /// So many random histories a property, from a fresh seed each run; a failing one is printed.
 fn cases() -> Config {
-    Config { cases: 512, failure_persistence: None, ..Config::default() }
+    Config {
+        cases: 512,
+        failure_persistence: None,
+        ..Config::default()
+    }
 }

@@ -18,29 +18,46 @@ pub(crate) struct NaiveCarts {
 
 impl NaiveCarts {
     pub(crate) fn bounded(carts_max: usize) -> Self {
-        Self { carts_max, ..Self::default() }
+        Self {
+            carts_max,
+            ..Self::default()
+        }
     }
 
     pub(crate) fn count(&self) -> usize {
-        self.carts.values().filter(|cart| !cart.lines.is_empty() || cart.frozen.is_some()).count()
+        self.carts
+            .values()
+            .filter(|cart| !cart.lines.is_empty() || cart.frozen.is_some())
+            .count()
     }
 
     pub(crate) fn lines(&self, user: i64) -> Vec<(i64, u32)> {
-        self.carts.get(&user).map(|cart| cart.lines.clone().into_iter().collect()).unwrap_or_default()
+        self.carts
+            .get(&user)
+            .map(|cart| cart.lines.clone().into_iter().collect())
+            .unwrap_or_default()
     }
 
     pub(crate) fn unresolved(&self) -> BTreeSet<i64> {
-        self.carts.iter().filter(|(_, cart)| cart.frozen.is_some()).map(|(user, _)| *user).collect()
+        self.carts
+            .iter()
+            .filter(|(_, cart)| cart.frozen.is_some())
+            .map(|(user, _)| *user)
+            .collect()
     }
 
     fn exists(&self, user: i64) -> bool {
-        self.carts.get(&user).is_some_and(|cart| !cart.lines.is_empty() || cart.frozen.is_some())
+        self.carts
+            .get(&user)
+            .is_some_and(|cart| !cart.lines.is_empty() || cart.frozen.is_some())
     }
 
     pub(crate) fn add(&mut self, user: i64, sku: i64, count: u32, free: u32) -> String {
         let before = self.carts.get(&user).and_then(|cart| cart.lines.get(&sku)).copied();
         let sum = u64::from(before.unwrap_or(0)) + u64::from(count);
-        let Ok(sum) = u32::try_from(sum) else { return format!("too many of {sku}") };
+        let Ok(sum) = u32::try_from(sum) else {
+            return format!("too many of {sku}");
+        };
         if sum > free {
             return format!("{sum} of {sku}, {free} free");
         }
@@ -98,7 +115,8 @@ impl NaiveCarts {
             cart.lines.retain(|_, count| *count > 0);
         }
         if let Some(order) = outcome {
-            self.answered.extend(told.into_iter().map(|caller| ((user, caller), order)));
+            self.answered
+                .extend(told.into_iter().map(|caller| ((user, caller), order)));
         }
     }
 }

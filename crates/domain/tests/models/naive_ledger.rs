@@ -6,10 +6,17 @@ use std::collections::{BTreeMap, HashMap};
 /// What somebody wants.
 #[derive(Debug, Clone)]
 pub(crate) enum Wish {
-    Place { user: i64, lines: Vec<(i64, u32)>, key: Option<String> },
+    Place {
+        user: i64,
+        lines: Vec<(i64, u32)>,
+        key: Option<String>,
+    },
     Pay(i64),
     Cancel(i64),
-    Expire { order: i64, placed_before: i64 },
+    Expire {
+        order: i64,
+        placed_before: i64,
+    },
 }
 
 #[derive(Debug, Clone)]
@@ -39,7 +46,10 @@ pub(crate) struct NaiveLedger {
 
 impl NaiveLedger {
     pub(crate) fn with(stock: impl IntoIterator<Item = (i64, (u32, u32))>) -> Self {
-        Self { stock: stock.into_iter().collect(), ..Self::default() }
+        Self {
+            stock: stock.into_iter().collect(),
+            ..Self::default()
+        }
     }
 
     /// Fulfils a wish, or not, and says what it answers.
@@ -49,7 +59,9 @@ impl NaiveLedger {
             Wish::Pay(order) => self.settle(*order, "payed", now),
             Wish::Cancel(order) => self.settle(*order, "cancelled", now),
             Wish::Expire { order, placed_before } => {
-                let Some(found) = self.order(*order) else { return format!("no order {order}") };
+                let Some(found) = self.order(*order) else {
+                    return format!("no order {order}");
+                };
                 if found.status() != "awaiting payment" || found.placed_at >= *placed_before {
                     return "not due".to_owned();
                 }
@@ -70,7 +82,11 @@ impl NaiveLedger {
         let scoped = key.map(|key| (user, key.clone()));
         if let Some(earlier) = scoped.as_ref().and_then(|key| self.keys.get(key)) {
             let earlier = self.order(*earlier).unwrap();
-            return if earlier.lines == lines { earlier.answer.clone() } else { "other body".to_owned() };
+            return if earlier.lines == lines {
+                earlier.answer.clone()
+            } else {
+                "other body".to_owned()
+            };
         }
         let order = i64::try_from(self.orders.len()).unwrap() + 1;
         let short = lines.iter().find_map(|(sku, count)| match self.stock.get(sku) {
@@ -88,14 +104,23 @@ impl NaiveLedger {
         let status = if short.is_some() { "failed" } else { "awaiting payment" };
         let answer = short.unwrap_or_else(|| format!("order {order}"));
         let history = vec![("new", now), (status, now)];
-        self.events.extend(history.iter().map(|(status, at)| (order, *status, *at)));
-        self.orders.push(NaiveOrder { user, lines, placed_at: now, history, answer: answer.clone() });
+        self.events
+            .extend(history.iter().map(|(status, at)| (order, *status, *at)));
+        self.orders.push(NaiveOrder {
+            user,
+            lines,
+            placed_at: now,
+            history,
+            answer: answer.clone(),
+        });
         self.keys.extend(scoped.map(|key| (key, order)));
         answer
     }
 
     fn settle(&mut self, order: i64, to: &'static str, now: i64) -> String {
-        let Some(found) = self.order(order) else { return format!("no order {order}") };
+        let Some(found) = self.order(order) else {
+            return format!("no order {order}");
+        };
         let from = found.status();
         if from == to {
             return "already".to_owned();

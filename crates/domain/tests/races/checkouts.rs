@@ -53,9 +53,16 @@ fn open(stock: u32) -> Shop {
     let (ledger, _) = shop(stock);
     let book = DirectBook::new(Arc::clone(&ledger), ManualClock::default());
     let loms = Arc::new(SlowLoms(InProcessLoms::new(book, Arc::clone(&ledger), || None)));
-    let carts = Arc::new(MemoryCarts::new(CartLimits { carts_max: 100, answers_max: 64 * 10_000 }));
+    let carts = Arc::new(MemoryCarts::new(CartLimits {
+        carts_max: 100,
+        answers_max: 64 * 10_000,
+    }));
     let checkout = Checkout::new(Arc::clone(&carts), loms, CountingKeys::default(), OnTokio, 1_000);
-    Shop { carts, ledger, checkout }
+    Shop {
+        carts,
+        ledger,
+        checkout,
+    }
 }
 
 async fn add(carts: &MemoryCarts, n: i64, count: u32) -> Result<(), AddError> {
@@ -76,12 +83,24 @@ async fn eight_checkouts_of_one_user_at_once_make_one_order_a_thousand_times() {
         let told: HashSet<OrderId> = answers.iter().flatten().copied().collect();
         assert_eq!(told.len(), 1, "{answers:?}");
         // Who came when all was over found an empty cart.
-        assert!(answers.iter().all(|answer| matches!(answer, Ok(_) | Err(CheckoutError::Empty))), "{answers:?}");
+        assert!(
+            answers
+                .iter()
+                .all(|answer| matches!(answer, Ok(_) | Err(CheckoutError::Empty))),
+            "{answers:?}"
+        );
         joined += answers.iter().filter(|answer| answer.is_ok()).count() - 1;
         assert_eq!(stock(&shop.ledger, 1).await, Some((10_000, 3 * round)));
     }
     assert!(joined > 0, "that was no race");
-    assert_eq!((events(&shop.ledger).await.len(), shop.carts.count(), shop.checkout.in_flight()), (2_000, 0, 0));
+    assert_eq!(
+        (
+            events(&shop.ledger).await.len(),
+            shop.carts.count(),
+            shop.checkout.in_flight()
+        ),
+        (2_000, 0, 0)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 8)]
@@ -131,7 +150,10 @@ async fn adds_to_one_cart_from_many_tasks_all_arrive() {
         let carts = Arc::clone(&shop.carts);
         async move {
             for n in 0..200 {
-                carts.add(user(1), sku(1 + (task + n) % 2), Quantity::ONE, u32::MAX).await.unwrap();
+                carts
+                    .add(user(1), sku(1 + (task + n) % 2), Quantity::ONE, u32::MAX)
+                    .await
+                    .unwrap();
                 tokio::task::yield_now().await;
             }
         }

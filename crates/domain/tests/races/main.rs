@@ -20,8 +20,15 @@ const AT_MOST: Duration = Duration::from_secs(120);
 
 /// A ledger with `units` of sku 1, and its book.
 fn shop(units: u32) -> (Arc<MemoryLedger>, Book) {
-    let limits = LedgerLimits { orders_max: 1_000_000, outbox_max: 1_000_000, keys_kept: Duration::from_secs(24 * 3600) };
-    let record = StockRecord { sku: sku(1), stock: Stock::new(units, 0).unwrap() };
+    let limits = LedgerLimits {
+        orders_max: 1_000_000,
+        outbox_max: 1_000_000,
+        keys_kept: Duration::from_secs(24 * 3600),
+    };
+    let record = StockRecord {
+        sku: sku(1),
+        stock: Stock::new(units, 0).unwrap(),
+    };
     let ledger = Arc::new(MemoryLedger::new(limits, [record], ManualClock::default().now()));
     let book = Arc::new(DirectBook::new(Arc::clone(&ledger), ManualClock::default()));
     (ledger, book)
@@ -31,5 +38,8 @@ fn shop(units: u32) -> (Arc<MemoryLedger>, Book) {
 async fn run<T: Send + 'static, F: Future<Output = T> + Send + 'static>(tasks: impl IntoIterator<Item = F>) -> Vec<T> {
     let running: Vec<_> = tasks.into_iter().map(tokio::spawn).collect();
     let all = futures::future::try_join_all(running);
-    tokio::time::timeout(AT_MOST, all).await.expect("no race takes so long").expect("no task panics")
+    tokio::time::timeout(AT_MOST, all)
+        .await
+        .expect("no race takes so long")
+        .expect("no task panics")
 }

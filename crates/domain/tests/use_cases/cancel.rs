@@ -25,7 +25,9 @@ fn its_units_become_free_once() {
         assert_eq!(block_on(stock(&shop.ledger, 1)), Some((10, 7)));
         assert_eq!(block_on(stock(&shop.ledger, 2)), Some((10, 0)));
     }
-    let cancellations = block_on(events(&shop.ledger)).into_iter().filter(|(_, status)| *status == OrderStatus::Cancelled);
+    let cancellations = block_on(events(&shop.ledger))
+        .into_iter()
+        .filter(|(_, status)| *status == OrderStatus::Cancelled);
     assert_eq!(cancellations.count(), 1);
     block_on(Create { book: &shop.book }.run(draft(&[(2, 10)]), None)).unwrap();
 }
@@ -40,12 +42,18 @@ fn payed_and_failed_orders_cannot_be_cancelled() {
     for (order, from) in [(payed, "payed"), (failed, "failed")] {
         let error = block_on(Cancel { book: &shop.book }.run(order, None)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Refused);
-        assert_eq!(error.to_string(), format!("order {order}: an order that is `{from}` cannot become `cancelled`"));
+        assert_eq!(
+            error.to_string(),
+            format!("order {order}: an order that is `{from}` cannot become `cancelled`")
+        );
     }
     let error = block_on(Cancel { book: &shop.book }.run(order_id(99), None)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert_eq!(block_on(stock(&shop.ledger, 1)), Some((7, 0)));
-    assert_eq!(block_on(shop.ledger.order(payed)).unwrap().unwrap().status, OrderStatus::Payed);
+    assert_eq!(
+        block_on(shop.ledger.order(payed)).unwrap().unwrap().status,
+        OrderStatus::Payed
+    );
 }
 
 #[test]
@@ -63,7 +71,9 @@ fn each_failure_of_the_book_has_its_kind_and_hides_its_cause() {
     let kinds = [ErrorKind::Unavailable, ErrorKind::OutcomeUnknown, ErrorKind::Internal];
     for (failure, kind) in book_errors().into_iter().zip(kinds) {
         let mut book = MockOrderBook::new();
-        book.expect_settle().times(1).returning(move |_, _| ready(Err(failure.clone())).boxed());
+        book.expect_settle()
+            .times(1)
+            .returning(move |_, _| ready(Err(failure.clone())).boxed());
         let error = block_on(Cancel { book: &book }.run(order_id(1), None)).unwrap_err();
         assert_eq!(error.kind(), kind);
         assert_hides_its_cause(&error);

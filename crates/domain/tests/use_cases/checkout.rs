@@ -31,7 +31,10 @@ fn placed(n: i64) -> Answer {
     ready(Ok(order_id(n))).boxed()
 }
 fn refused() -> Answer {
-    ready(Err(LomsError::Refused("order 9 failed: sku 1: 2 wanted, 1 free".to_owned()))).boxed()
+    ready(Err(LomsError::Refused(
+        "order 9 failed: sku 1: 2 wanted, 1 free".to_owned(),
+    )))
+    .boxed()
 }
 fn unavailable() -> Answer {
     ready(Err(LomsError::Unavailable(planted()))).boxed()
@@ -135,9 +138,19 @@ impl Bench {
     }
 
     fn bounded(answers: impl IntoIterator<Item = Answer>, flights_max: usize) -> Self {
-        let inner = MemoryCarts::new(CartLimits { carts_max: 100, answers_max: 64 * 100 });
-        let carts = Arc::new(TestCarts { inner, before_freeze: Before::default(), before_end: Before::default() });
-        let (sent, script) = (Sent::default(), Mutex::new(answers.into_iter().collect::<VecDeque<_>>()));
+        let inner = MemoryCarts::new(CartLimits {
+            carts_max: 100,
+            answers_max: 64 * 100,
+        });
+        let carts = Arc::new(TestCarts {
+            inner,
+            before_freeze: Before::default(),
+            before_end: Before::default(),
+        });
+        let (sent, script) = (
+            Sent::default(),
+            Mutex::new(answers.into_iter().collect::<VecDeque<_>>()),
+        );
         let (mut loms, calls) = (MockLoms::new(), Arc::clone(&sent));
         loms.expect_create().returning(move |user, lines, key| {
             calls.lock().unwrap().push((user, lines, key));
@@ -145,8 +158,19 @@ impl Bench {
             answer.expect("LOMS is asked no more often than the script says")
         });
         let spawner = Arc::new(ParkedSpawner::default());
-        let checkout = Checkout::new(Arc::clone(&carts), Arc::new(loms), CountingKeys::default(), Arc::clone(&spawner), flights_max);
-        let bench = Self { carts, sent, spawner, checkout };
+        let checkout = Checkout::new(
+            Arc::clone(&carts),
+            Arc::new(loms),
+            CountingKeys::default(),
+            Arc::clone(&spawner),
+            flights_max,
+        );
+        let bench = Self {
+            carts,
+            sent,
+            spawner,
+            checkout,
+        };
         bench.fill(1);
         bench
     }
@@ -168,7 +192,10 @@ impl Bench {
     /// What was sent for user 1 so far.
     fn sent(&self) -> Vec<(Lines, IdempotencyKey)> {
         let sent = self.sent.lock().unwrap();
-        sent.iter().filter(|(who, ..)| *who == user(1)).map(|(_, lines, key)| (lines.clone(), key.clone())).collect()
+        sent.iter()
+            .filter(|(who, ..)| *who == user(1))
+            .map(|(_, lines, key)| (lines.clone(), key.clone()))
+            .collect()
     }
 
     fn unresolved(&self) -> Vec<UserId> {

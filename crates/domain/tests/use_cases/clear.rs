@@ -29,15 +29,23 @@ fn everything_of_the_user_goes_and_an_empty_cart_is_emptied_too() {
 fn a_checkout_whose_outcome_is_unknown_outlives_it() {
     let carts = carts(9);
     block_on(carts.add(user(1), sku(1), units(5), 9)).unwrap();
-    let Ok(Freeze::New(frozen)) = block_on(carts.freeze(user(1), None, Some(key("a")))) else { panic!() };
+    let Ok(Freeze::New(frozen)) = block_on(carts.freeze(user(1), None, Some(key("a")))) else {
+        panic!()
+    };
     block_on(Clear { carts: &*carts }.run(user(1))).unwrap();
-    assert_eq!(block_on(carts.freeze(user(1), None, None)).unwrap(), Freeze::Unresolved(frozen));
+    assert_eq!(
+        block_on(carts.freeze(user(1), None, None)).unwrap(),
+        Freeze::Unresolved(frozen)
+    );
 }
 
 #[test]
 fn a_failing_store_is_unavailable() {
     let mut carts = MockCarts::new();
-    carts.expect_clear().times(1).returning(|_| ready(Err(carts_down())).boxed());
+    carts
+        .expect_clear()
+        .times(1)
+        .returning(|_| ready(Err(carts_down())).boxed());
     let error = block_on(Clear { carts: &carts }.run(user(1))).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert_hides_its_cause(&error);

@@ -21,7 +21,15 @@ use crate::support::{Shop, book_errors, query_failed};
 const HOUR: Duration = Duration::from_secs(3600);
 
 fn expire(shop: &Shop, before: Moment, batch_max: usize) -> Expired {
-    block_on(Expire { book: &shop.book, orders: &*shop.ledger, batch_max }.run(before)).unwrap()
+    block_on(
+        Expire {
+            book: &shop.book,
+            orders: &*shop.ledger,
+            batch_max,
+        }
+        .run(before),
+    )
+    .unwrap()
 }
 
 fn place(shop: &Shop, count: u32) -> OrderId {
@@ -40,9 +48,15 @@ fn only_orders_that_are_due_and_unpaid_are_cancelled() {
     shop.clock.advance(HOUR);
     let (edge, before) = (place(&shop, 4), shop.clock.now());
     assert_eq!(expire(&shop, before, 10), Expired { found: 1, cancelled: 1 });
-    assert_eq!([old, payed, edge].map(|order| status(&shop, order)), [OrderStatus::Cancelled, OrderStatus::Payed, OrderStatus::AwaitingPayment]);
+    assert_eq!(
+        [old, payed, edge].map(|order| status(&shop, order)),
+        [OrderStatus::Cancelled, OrderStatus::Payed, OrderStatus::AwaitingPayment]
+    );
     assert_eq!(block_on(stock(&shop.ledger, 1)), Some((98, 4)));
-    assert_eq!(block_on(events(&shop.ledger)).last(), Some(&(edge.get() - 2, OrderStatus::Cancelled)));
+    assert_eq!(
+        block_on(events(&shop.ledger)).last(),
+        Some(&(edge.get() - 2, OrderStatus::Cancelled))
+    );
     assert_eq!(expire(&shop, before, 10), Expired::default(), "nothing is left to do");
 }
 
@@ -54,7 +68,9 @@ fn rounds_are_bounded_and_take_the_oldest_first() {
     let mut rounds = Vec::new();
     for left in [3, 1, 0, 0] {
         rounds.push(expire(&shop, shop.clock.now(), 2).cancelled);
-        let waiting = orders.iter().filter(|order| status(&shop, **order) == OrderStatus::AwaitingPayment);
+        let waiting = orders
+            .iter()
+            .filter(|order| status(&shop, **order) == OrderStatus::AwaitingPayment);
         assert_eq!(waiting.copied().collect::<Vec<_>>(), orders[5 - left..]);
     }
     assert_eq!(rounds, [2, 2, 1, 0]);
@@ -69,12 +85,22 @@ fn orders_that_were_settled_meanwhile_are_found_but_not_counted() {
         .returning(|_, _| ready(Ok([1, 2, 3].map(order_id).to_vec())).boxed());
     let mut book = MockOrderBook::new();
     book.expect_settle().times(3).returning(|command, _| {
-        let SettleCommand::Expire(order, before) = command else { panic!("{command:?} is no expiry") };
+        let SettleCommand::Expire(order, before) = command else {
+            panic!("{command:?} is no expiry")
+        };
         assert_eq!(before, now());
         let settled = [Settled::Now, Settled::Already, Settled::NotDue][usize::try_from(order.get()).unwrap() - 1];
         ready(Ok(Ok(settled))).boxed()
     });
-    let expired = block_on(Expire { book: &book, orders: &orders, batch_max: 7 }.run(now())).unwrap();
+    let expired = block_on(
+        Expire {
+            book: &book,
+            orders: &orders,
+            batch_max: 7,
+        }
+        .run(now()),
+    )
+    .unwrap();
     assert_eq!(expired, Expired { found: 3, cancelled: 1 });
 }
 
@@ -82,17 +108,40 @@ fn orders_that_were_settled_meanwhile_are_found_but_not_counted() {
 fn a_round_is_one_batch() {
     // Nothing is answered: all must have been asked all the same.
     let mut orders = MockOrderQueries::new();
-    orders.expect_unpaid().returning(|_, _| ready(Ok((1..=5).map(order_id).collect())).boxed());
+    orders
+        .expect_unpaid()
+        .returning(|_, _| ready(Ok((1..=5).map(order_id).collect())).boxed());
     let mut book = MockOrderBook::new();
-    book.expect_settle().times(5).returning(|_, _| futures::future::pending().boxed());
-    assert!(Expire { book: &book, orders: &orders, batch_max: 5 }.run(now()).now_or_never().is_none());
+    book.expect_settle()
+        .times(5)
+        .returning(|_, _| futures::future::pending().boxed());
+    assert!(
+        Expire {
+            book: &book,
+            orders: &orders,
+            batch_max: 5
+        }
+        .run(now())
+        .now_or_never()
+        .is_none()
+    );
 }
 
 #[test]
 fn failures_end_the_round_and_say_which_they_are() {
     let mut orders = MockOrderQueries::new();
-    orders.expect_unpaid().returning(|_, _| ready(Err(query_failed())).boxed());
-    let error = block_on(Expire { book: &MockOrderBook::new(), orders: &orders, batch_max: 9 }.run(now())).unwrap_err();
+    orders
+        .expect_unpaid()
+        .returning(|_, _| ready(Err(query_failed())).boxed());
+    let error = block_on(
+        Expire {
+            book: &MockOrderBook::new(),
+            orders: &orders,
+            batch_max: 9,
+        }
+        .run(now()),
+    )
+    .unwrap_err();
     assert!(matches!(error, ExpireError::Query(_)));
 
     let refusal = SettleRefusal::NotFound(order_id(1));
@@ -100,10 +149,21 @@ fn failures_end_the_round_and_say_which_they_are() {
     for answer in answers {
         let refused = answer.is_ok();
         let mut orders = MockOrderQueries::new();
-        orders.expect_unpaid().returning(|_, _| ready(Ok(vec![order_id(1)])).boxed());
+        orders
+            .expect_unpaid()
+            .returning(|_, _| ready(Ok(vec![order_id(1)])).boxed());
         let mut book = MockOrderBook::new();
-        book.expect_settle().returning(move |_, _| ready(answer.clone()).boxed());
-        let error = block_on(Expire { book: &book, orders: &orders, batch_max: 9 }.run(now())).unwrap_err();
+        book.expect_settle()
+            .returning(move |_, _| ready(answer.clone()).boxed());
+        let error = block_on(
+            Expire {
+                book: &book,
+                orders: &orders,
+                batch_max: 9,
+            }
+            .run(now()),
+        )
+        .unwrap_err();
         assert_eq!(matches!(error, ExpireError::Refused(_)), refused, "{error:?}");
         assert_eq!(matches!(error, ExpireError::Book(_)), !refused, "{error:?}");
     }

@@ -18,12 +18,26 @@ use futures::future::ready;
 /// An event of an order; its id is unique by `offset`.
 fn event(offset: i64, order: i64, status: OrderStatus) -> Delivery {
     let event_id = format!("e{offset}").into();
-    let received = Received { event_id, order: order_id(order), status, moment: now(), trace: None };
-    Delivery { position: Position { partition: 0, offset }, content: Ok(received), key: Box::default(), value: Box::default() }
+    let received = Received {
+        event_id,
+        order: order_id(order),
+        status,
+        moment: now(),
+        trace: None,
+    };
+    Delivery {
+        position: Position { partition: 0, offset },
+        content: Ok(received),
+        key: Box::default(),
+        value: Box::default(),
+    }
 }
 
 fn garbage(offset: i64) -> Delivery {
-    Delivery { content: Err(Unreadable("no JSON".to_owned())), ..event(offset, 1, New) }
+    Delivery {
+        content: Err(Unreadable("no JSON".to_owned())),
+        ..event(offset, 1, New)
+    }
 }
 
 /// A sink that answers what it is told, one answer a call, and then takes everything.
@@ -90,8 +104,18 @@ fn an_event_that_cannot_follow_is_delivered_and_told() {
     let mut handle = HandleEvent::new(sink, MockDeadLetters::new(), 10);
     let mut run = |offset, order, status| block_on(handle.run(&event(offset, order, status))).unwrap();
     assert_eq!(run(0, 1, New), FINE);
-    assert_eq!(run(1, 1, Payed), Handled::Delivered { cannot_follow: Some(New) });
-    assert_eq!(run(2, 1, Cancelled), Handled::Delivered { cannot_follow: Some(Payed) });
+    assert_eq!(
+        run(1, 1, Payed),
+        Handled::Delivered {
+            cannot_follow: Some(New)
+        }
+    );
+    assert_eq!(
+        run(2, 1, Cancelled),
+        Handled::Delivered {
+            cannot_follow: Some(Payed)
+        }
+    );
     assert_eq!(run(3, 2, Payed), FINE, "of an order that began before our time");
     assert_eq!(*delivered.lock().unwrap(), [0, 1, 2, 3]);
 }
@@ -106,14 +130,24 @@ fn what_is_no_event_or_is_refused_becomes_a_dead_letter_and_stops_nobody() {
     assert_eq!(run(&garbage(0)), Handled::DeadLettered(unreadable.clone()));
     assert_eq!(run(&event(1, 1, New)), Handled::DeadLettered("too old".to_owned()));
     assert_eq!(run(&event(2, 2, New)), FINE);
-    let kept: Vec<_> = letters.letters().into_iter().map(|letter| (letter.delivery, letter.reason)).collect();
-    assert_eq!(kept, [(garbage(0), unreadable), (event(1, 1, New), "too old".to_owned())]);
+    let kept: Vec<_> = letters
+        .letters()
+        .into_iter()
+        .map(|letter| (letter.delivery, letter.reason))
+        .collect();
+    assert_eq!(
+        kept,
+        [(garbage(0), unreadable), (event(1, 1, New), "too old".to_owned())]
+    );
     assert_eq!(*delivered.lock().unwrap(), [2]);
 }
 
 #[test]
 fn while_the_sink_does_not_answer_the_event_waits_and_is_no_repeat() {
-    let (sink, delivered) = sink(vec![Err(SinkError::Unavailable(planted())), Err(SinkError::Unavailable(planted()))]);
+    let (sink, delivered) = sink(vec![
+        Err(SinkError::Unavailable(planted())),
+        Err(SinkError::Unavailable(planted())),
+    ]);
     let mut handle = HandleEvent::new(sink, MockDeadLetters::new(), 10);
     for _ in 0..2 {
         block_on(handle.run(&event(0, 1, New))).unwrap_err();
@@ -137,7 +171,9 @@ fn while_the_dead_letters_take_nothing_the_delivery_waits() {
 fn flushing_passes_the_failure_of_the_sink_on() {
     let mut sink = MockEventSink::new();
     let mut answers = vec![Err(SinkError::Unavailable(planted())), Ok(())].into_iter();
-    sink.expect_flush().times(2).returning(move || ready(answers.next().unwrap()).boxed());
+    sink.expect_flush()
+        .times(2)
+        .returning(move || ready(answers.next().unwrap()).boxed());
     let handle = HandleEvent::new(sink, MockDeadLetters::new(), 10);
     block_on(handle.flush()).unwrap_err();
     block_on(handle.flush()).unwrap();

@@ -19,7 +19,10 @@ fn tells_user_status_and_lines_by_ascending_sku_of_every_order() {
     let order = block_on(Create { book: &shop.book }.run(draft(&[(2, 1), (1, 2), (2, 3)]), None)).unwrap();
     let info = |order| block_on(OrderInfo { orders: &*shop.ledger }.run(order));
     let first = info(order).unwrap();
-    assert_eq!((first.id, first.user, first.status), (order, user(1), OrderStatus::AwaitingPayment));
+    assert_eq!(
+        (first.id, first.user, first.status),
+        (order, user(1), OrderStatus::AwaitingPayment)
+    );
     assert_eq!(first.lines, lines(&[(1, 2), (2, 4)]));
     block_on(Pay { book: &shop.book }.run(order, None)).unwrap();
     assert_eq!(info(order).unwrap().status, OrderStatus::Payed);
@@ -41,7 +44,10 @@ fn an_unknown_order_is_not_found() {
 #[test]
 fn a_ledger_that_cannot_be_read_is_unavailable() {
     let mut orders = MockOrderQueries::new();
-    orders.expect_order().times(1).returning(|_| ready(Err(query_failed())).boxed());
+    orders
+        .expect_order()
+        .times(1)
+        .returning(|_| ready(Err(query_failed())).boxed());
     let error = block_on(OrderInfo { orders: &orders }.run(order_id(1))).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert_hides_its_cause(&error);

@@ -27,7 +27,10 @@ fn its_units_leave_the_stock_once() {
     assert_eq!(block_on(stock(&shop.ledger, 1)), Some((7, 0)));
     let unsent = block_on(shop.ledger.unsent(10)).unwrap();
     assert_eq!(unsent.len(), 3, "the repeat is no event");
-    assert_eq!((unsent[2].change.status, unsent[2].change.trace), (OrderStatus::Payed, trace));
+    assert_eq!(
+        (unsent[2].change.status, unsent[2].change.trace),
+        (OrderStatus::Payed, trace)
+    );
 }
 
 #[test]
@@ -41,12 +44,21 @@ fn only_an_order_that_awaits_payment_can_be_payed() {
     for (order, from) in [(cancelled, "cancelled"), (failed, "failed")] {
         let error = block_on(Pay { book: &shop.book }.run(order, None)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Refused);
-        assert_eq!(error.to_string(), format!("order {order}: an order that is `{from}` cannot become `payed`"));
+        assert_eq!(
+            error.to_string(),
+            format!("order {order}: an order that is `{from}` cannot become `payed`")
+        );
     }
     let error = block_on(Pay { book: &shop.book }.run(order_id(99), None)).unwrap_err();
-    assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::NotFound, "order 99 does not exist"));
+    assert_eq!(
+        (error.kind(), error.to_string().as_str()),
+        (ErrorKind::NotFound, "order 99 does not exist")
+    );
     assert_eq!(block_on(events(&shop.ledger)), before);
-    assert_eq!(block_on(shop.ledger.order(cancelled)).unwrap().unwrap().status, OrderStatus::Cancelled);
+    assert_eq!(
+        block_on(shop.ledger.order(cancelled)).unwrap().unwrap().status,
+        OrderStatus::Cancelled
+    );
     assert_eq!(block_on(stock(&shop.ledger, 1)), Some((10, 0)));
 }
 
@@ -65,7 +77,9 @@ fn each_failure_of_the_book_has_its_kind_and_hides_its_cause() {
     let kinds = [ErrorKind::Unavailable, ErrorKind::OutcomeUnknown, ErrorKind::Internal];
     for (failure, kind) in book_errors().into_iter().zip(kinds) {
         let mut book = MockOrderBook::new();
-        book.expect_settle().times(1).returning(move |_, _| ready(Err(failure.clone())).boxed());
+        book.expect_settle()
+            .times(1)
+            .returning(move |_, _| ready(Err(failure.clone())).boxed());
         let error = block_on(Pay { book: &book }.run(order_id(1), None)).unwrap_err();
         assert!(matches!(error, SettleError::Book(_)));
         assert_eq!(error.kind(), kind);
@@ -75,9 +89,16 @@ fn each_failure_of_the_book_has_its_kind_and_hides_its_cause() {
 
 #[test]
 fn a_reservation_that_is_not_there_is_our_bug() {
-    let corrupt = SettleRefusal::Corrupt(Corrupt { sku: sku(1), source: None });
+    let corrupt = SettleRefusal::Corrupt(Corrupt {
+        sku: sku(1),
+        source: None,
+    });
     let mut book = MockOrderBook::new();
-    book.expect_settle().returning(move |_, _| ready(Ok(Err(corrupt))).boxed());
+    book.expect_settle()
+        .returning(move |_, _| ready(Ok(Err(corrupt))).boxed());
     let error = block_on(Pay { book: &book }.run(order_id(1), None)).unwrap_err();
-    assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::Internal, "internal error"));
+    assert_eq!(
+        (error.kind(), error.to_string().as_str()),
+        (ErrorKind::Internal, "internal error")
+    );
 }

@@ -35,7 +35,10 @@ fn what_is_not_there_can_be_removed_again_and_again() {
 #[test]
 fn a_failing_store_is_unavailable() {
     let mut carts = MockCarts::new();
-    carts.expect_remove().times(1).returning(|_, _| ready(Err(carts_down())).boxed());
+    carts
+        .expect_remove()
+        .times(1)
+        .returning(|_, _| ready(Err(carts_down())).boxed());
     let error = block_on(RemoveItem { carts: &carts }.run(user(1), sku(1))).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert_hides_its_cause(&error);

@@ -32,13 +32,19 @@ fn free_units_follow_the_orders() {
 fn a_sku_without_a_record_is_not_found() {
     let shop = Shop::with(&[(1, 10)]);
     let error = block_on(StockInfo { stock: &*shop.ledger }.run(sku(2))).unwrap_err();
-    assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::NotFound, "sku 2 has no stock record"));
+    assert_eq!(
+        (error.kind(), error.to_string().as_str()),
+        (ErrorKind::NotFound, "sku 2 has no stock record")
+    );
 }
 
 #[test]
 fn a_ledger_that_cannot_be_read_is_unavailable() {
     let mut stock = MockStockQueries::new();
-    stock.expect_stock().times(1).returning(|_| ready(Err(query_failed())).boxed());
+    stock
+        .expect_stock()
+        .times(1)
+        .returning(|_| ready(Err(query_failed())).boxed());
     let error = block_on(StockInfo { stock: &stock }.run(sku(1))).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert_hides_its_cause(&error);

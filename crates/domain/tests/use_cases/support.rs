@@ -30,8 +30,15 @@ impl Shop {
     /// With this stock, pairs of sku and units.
     pub(crate) fn with(stock: &[(i64, u32)]) -> Self {
         let clock = Arc::new(ManualClock::default());
-        let limits = LedgerLimits { orders_max: 10_000, outbox_max: 10_000, keys_kept: Duration::from_secs(24 * 3600) };
-        let records = stock.iter().map(|(n, total)| StockRecord { sku: sku(*n), stock: Stock::new(*total, 0).unwrap() });
+        let limits = LedgerLimits {
+            orders_max: 10_000,
+            outbox_max: 10_000,
+            keys_kept: Duration::from_secs(24 * 3600),
+        };
+        let records = stock.iter().map(|(n, total)| StockRecord {
+            sku: sku(*n),
+            stock: Stock::new(*total, 0).unwrap(),
+        });
         let ledger = Arc::new(MemoryLedger::new(limits, records, clock.now()));
         let book = DirectBook::new(Arc::clone(&ledger), Arc::clone(&clock));
         Self { clock, ledger, book }
@@ -45,11 +52,18 @@ impl Shop {
 
 /// Room for `carts_max` carts.
 pub(crate) fn carts(carts_max: usize) -> Arc<MemoryCarts> {
-    Arc::new(MemoryCarts::new(CartLimits { carts_max, answers_max: 64 * 100 }))
+    Arc::new(MemoryCarts::new(CartLimits {
+        carts_max,
+        answers_max: 64 * 100,
+    }))
 }
 
 pub(crate) fn product(n: i64, price: u32) -> Product {
-    Product { sku: sku(n), name: format!("product {n}").into(), price: Price(price) }
+    Product {
+        sku: sku(n),
+        name: format!("product {n}").into(),
+        price: Price(price),
+    }
 }
 
 pub(crate) fn carts_down() -> CartsError {
@@ -70,7 +84,11 @@ pub(crate) fn query_failed() -> QueryError {
 
 /// What an order book can fail with.
 pub(crate) fn book_errors() -> [BookError; 3] {
-    [BookError::Unavailable(planted()), BookError::Unknown(planted()), BookError::Poisonous(planted())]
+    [
+        BookError::Unavailable(planted()),
+        BookError::Unknown(planted()),
+        BookError::Poisonous(planted()),
+    ]
 }
 
 /// What the caller is told holds nothing of the cause, which is kept for the log.

@@ -26,22 +26,49 @@ fn filled(lines: &[(i64, u32)]) -> Arc<MemoryCarts> {
 }
 
 fn view(carts: &impl Carts, products: &MockProducts) -> Result<CartView, ViewError> {
-    block_on(View { carts, products, concurrency: CONCURRENCY }.run(user(1)))
+    block_on(
+        View {
+            carts,
+            products,
+            concurrency: CONCURRENCY,
+        }
+        .run(user(1)),
+    )
 }
 
 /// Every sku costs ten times its number.
 fn catalogue() -> MockProducts {
     let mut products = MockProducts::new();
     let price = |n: i64| u32::try_from(n * 10).unwrap();
-    products.expect_product().returning(move |sku| ready(Ok(Some(product(sku.get(), price(sku.get()))))).boxed());
+    products
+        .expect_product()
+        .returning(move |sku| ready(Ok(Some(product(sku.get(), price(sku.get()))))).boxed());
     products
 }
 
 #[test]
 fn lines_stand_by_ascending_sku_with_their_total() {
     let seen = view(&*filled(&[(7, 2), (3, 1), (5, 10)]), &catalogue()).unwrap();
-    let lines: Vec<_> = seen.lines.iter().map(|l| (l.product.sku.get(), l.quantity.get(), l.product.price.0, &*l.product.name)).collect();
-    assert_eq!(lines, [(3, 1, 30, "product 3"), (5, 10, 50, "product 5"), (7, 2, 70, "product 7")]);
+    let lines: Vec<_> = seen
+        .lines
+        .iter()
+        .map(|l| {
+            (
+                l.product.sku.get(),
+                l.quantity.get(),
+                l.product.price.0,
+                &*l.product.name,
+            )
+        })
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            (3, 1, 30, "product 3"),
+            (5, 10, 50, "product 5"),
+            (7, 2, 70, "product 7")
+        ]
+    );
     assert_eq!(seen.total.get(), 30 + 500 + 140);
 }
 
@@ -55,7 +82,9 @@ fn an_empty_cart_is_not_found() {
 #[test]
 fn a_product_that_left_the_catalogue_is_named() {
     let mut products = MockProducts::new();
-    products.expect_product().returning(|sku| ready(Ok((sku.get() != 5).then(|| product(sku.get(), 1)))).boxed());
+    products
+        .expect_product()
+        .returning(|sku| ready(Ok((sku.get() != 5).then(|| product(sku.get(), 1)))).boxed());
     let error = view(&*filled(&[(3, 1), (5, 1), (7, 1)]), &products).unwrap_err();
     assert!(matches!(error, ViewError::Gone(gone) if gone == sku(5)));
     assert_eq!(error.kind(), ErrorKind::Refused);
@@ -65,7 +94,9 @@ fn a_product_that_left_the_catalogue_is_named() {
 #[test]
 fn a_total_over_64_bits_is_refused_and_never_wraps() {
     let mut products = MockProducts::new();
-    products.expect_product().returning(|sku| ready(Ok(Some(product(sku.get(), u32::MAX)))).boxed());
+    products
+        .expect_product()
+        .returning(|sku| ready(Ok(Some(product(sku.get(), u32::MAX)))).boxed());
     let one = view(&*filled(&[(1, u32::MAX)]), &products).unwrap();
     assert_eq!(one.total.get(), 18_446_744_065_119_617_025);
     let error = view(&*filled(&[(1, u32::MAX), (2, u32::MAX)]), &products).unwrap_err();
@@ -97,7 +128,13 @@ fn products_are_asked_concurrently_and_boundedly() {
         pending().boxed()
     });
     let carts = filled(&(1..=20).map(|n| (n, 1)).collect::<Vec<_>>());
-    let waiting = View { carts: &*carts, products: &products, concurrency: CONCURRENCY }.run(user(1)).now_or_never();
+    let waiting = View {
+        carts: &*carts,
+        products: &products,
+        concurrency: CONCURRENCY,
+    }
+    .run(user(1))
+    .now_or_never();
     asked.store(counted.load(Ordering::SeqCst), Ordering::SeqCst);
     assert!(waiting.is_none());
     assert_eq!(asked.load(Ordering::SeqCst), 4);
@@ -110,7 +147,9 @@ fn a_refused_key_is_our_mistake_and_overload_is_not() {
         (ProductsError::Overloaded(429), ErrorKind::Unavailable),
     ] {
         let mut products = MockProducts::new();
-        products.expect_product().returning(move |_| ready(Err(fail.clone())).boxed());
+        products
+            .expect_product()
+            .returning(move |_| ready(Err(fail.clone())).boxed());
         assert_eq!(view(&*filled(&[(1, 1)]), &products).unwrap_err().kind(), kind);
     }
 }
@@ -118,16 +157,24 @@ fn a_refused_key_is_our_mistake_and_overload_is_not() {
 #[test]
 fn a_panic_in_one_is_an_internal_error_without_its_message() {
     let mut products = MockProducts::new();
-    products.expect_product().returning(|_| async { panic!("secret") }.boxed());
+    products
+        .expect_product()
+        .returning(|_| async { panic!("secret") }.boxed());
     let error = view(&*filled(&[(1, 1)]), &products).unwrap_err();
     assert!(matches!(&error, ViewError::Panicked(message) if message == "secret"));
-    assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::Internal, "internal error"));
+    assert_eq!(
+        (error.kind(), error.to_string().as_str()),
+        (ErrorKind::Internal, "internal error")
+    );
 }
 
 #[test]
 fn a_failing_store_is_unavailable() {
     let mut carts = MockCarts::new();
-    carts.expect_lines().times(1).returning(|_| ready(Err(carts_down())).boxed());
+    carts
+        .expect_lines()
+        .times(1)
+        .returning(|_| ready(Err(carts_down())).boxed());
     let error = view(&carts, &MockProducts::new()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert_hides_its_cause(&error);

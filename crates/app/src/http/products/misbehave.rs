@@ -41,19 +41,13 @@ struct State {
 
 impl fmt::Debug for Misbehaviour {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Misbehaviour")
-            .field(&self.settings())
-            .finish()
+        f.debug_tuple("Misbehaviour").field(&self.settings()).finish()
     }
 }
 
 impl Misbehaviour {
     /// Misbehaves so from now on.
-    pub(super) fn new(
-        settings: MisbehaveSettings,
-        clock: Arc<dyn Clock>,
-        random: SmallRng,
-    ) -> Self {
+    pub(super) fn new(settings: MisbehaveSettings, clock: Arc<dyn Clock>, random: SmallRng) -> Self {
         Self {
             clock,
             state: Mutex::new(State {
@@ -124,23 +118,19 @@ fn answer(status: u16) -> HttpResponse {
     };
     let mut answer = problem.error_response();
     if status == 429 {
-        answer
-            .headers_mut()
-            .insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
     answer
 }
 
 /// Reads the body of `PUT /misbehave`: what is left out is off.
 pub(super) fn parse(body: &[u8]) -> Result<MisbehaveSettings, String> {
-    let given: Map<String, Value> =
-        serde_json::from_slice(body).map_err(|error| format!("invalid JSON: {error}"))?;
-    let off =
-        serde_json::to_value(MisbehaveSettings::default()).map_err(|error| error.to_string())?;
+    let given: Map<String, Value> = serde_json::from_slice(body).map_err(|error| format!("invalid JSON: {error}"))?;
+    let off = serde_json::to_value(MisbehaveSettings::default()).map_err(|error| error.to_string())?;
     let mut all = off.as_object().cloned().unwrap_or_default();
     all.extend(given);
-    let settings = serde_json::from_value::<MisbehaveSettings>(Value::Object(all))
-        .map_err(|error| error.to_string())?;
+    let settings =
+        serde_json::from_value::<MisbehaveSettings>(Value::Object(all)).map_err(|error| error.to_string())?;
     settings
         .validate()
         .map_err(|report| report.to_string().trim().replace('\n', "; "))?;

@@ -28,13 +28,7 @@ fn shop(faults: MisbehaveSettings) -> (web::Data<ProductsShop>, Arc<Hand>) {
     let (catalogue, clock) = (Catalogue::parse(CATALOGUE).unwrap(), Arc::<Hand>::default());
     let random = SmallRng::seed_from_u64(1);
     (
-        web::Data::new(ProductsShop::new(
-            catalogue,
-            "testToken",
-            faults,
-            clock.clone(),
-            random,
-        )),
+        web::Data::new(ProductsShop::new(catalogue, "testToken", faults, clock.clone(), random)),
         clock,
     )
 }
@@ -56,14 +50,8 @@ fn request(method: &str, uri: &str) -> TestRequest {
 macro_rules! call {
     ($app:expr, $request:expr) => {{
         let answer = call_service(&$app, $request.to_request()).await;
-        let (status, body) = (
-            answer.status().as_u16(),
-            to_bytes(answer.into_body()).await.unwrap(),
-        );
-        (
-            status,
-            serde_json::from_slice::<Value>(&body).unwrap_or_default(),
-        )
+        let (status, body) = (answer.status().as_u16(), to_bytes(answer.into_body()).await.unwrap());
+        (status, serde_json::from_slice::<Value>(&body).unwrap_or_default())
     }};
 }
 
@@ -75,10 +63,7 @@ async fn a_product_and_pages_of_the_list() {
         json!({"name": "Milk", "price": 115, "sku": 7}),
     );
     let last = json!({"name": "Last", "price": u32::MAX, "sku": i64::MAX});
-    assert_eq!(
-        call!(app, request("GET", "/product/7")),
-        (200, milk.clone())
-    );
+    assert_eq!(call!(app, request("GET", "/product/7")), (200, milk.clone()));
     assert_eq!(
         call!(app, request("GET", "/product/9223372036854775807")),
         (200, last.clone())
@@ -119,15 +104,9 @@ async fn bad_requests_say_what_is_wrong() {
         ("/product?start_after_sku=9223372036854775808", 400),
     ] {
         let (answered, body) = call!(app, request("GET", uri));
-        assert_eq!(
-            (answered, &body["status"]),
-            (status, &json!(status)),
-            "{uri}: {body}"
-        );
+        assert_eq!((answered, &body["status"]), (status, &json!(status)), "{uri}: {body}");
         assert!(
-            body["detail"]
-                .as_str()
-                .is_some_and(|detail| !detail.is_empty()),
+            body["detail"].as_str().is_some_and(|detail| !detail.is_empty()),
             "{uri}: {body}"
         );
     }
@@ -178,10 +157,7 @@ async fn above_the_rate_it_answers_429_until_the_second_is_over() {
         for expected in [200, 200, 200, 429, 429] {
             let answer = call_service(&app, request("GET", "/product/7").to_request()).await;
             assert_eq!(answer.status(), expected);
-            let retry_after = answer
-                .headers()
-                .get("retry-after")
-                .map(|value| value.to_str().unwrap());
+            let retry_after = answer.headers().get("retry-after").map(|value| value.to_str().unwrap());
             assert_eq!(retry_after, (expected == 429).then_some("1"));
         }
         clock.0.fetch_add(1000, Ordering::Relaxed);
@@ -215,10 +191,7 @@ async fn faults_have_their_shares_and_one_seed_gives_one_sequence() {
     let statuses = run().await;
     for (status, expected) in [(420, 200_usize), (429, 400), (500, 600), (200, 800)] {
         let met = statuses.iter().filter(|met| **met == status).count();
-        assert!(
-            met.abs_diff(expected) < 80,
-            "{status}: {met} of about {expected}"
-        );
+        assert!(met.abs_diff(expected) < 80, "{status}: {met} of about {expected}");
     }
     assert_eq!(run().await, statuses);
 }
@@ -231,10 +204,7 @@ async fn it_is_told_to_misbehave_at_run_time_and_to_stop() {
     let mut calm = off.clone();
     calm["share_420"] = json!(1.0);
     assert_eq!(
-        call!(
-            app,
-            request("PUT", "/misbehave").set_payload(r#"{"share_420": 1}"#)
-        ),
+        call!(app, request("PUT", "/misbehave").set_payload(r#"{"share_420": 1}"#)),
         (200, calm)
     );
     let (status, body) = call!(app, request("GET", "/product?count=1"));

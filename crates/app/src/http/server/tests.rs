@@ -48,7 +48,11 @@ async fn doomed() -> HttpResponse {
 fn routes(config: &mut ServiceConfig) {
     Swagger::of(r#"{"openapi":"3.1.0"}"#).mount(config);
     config
-        .service(web::resource("/user/{user}/cart/{sku}").route(web::post().to(add)).route(web::delete().to(doomed)))
+        .service(
+            web::resource("/user/{user}/cart/{sku}")
+                .route(web::post().to(add))
+                .route(web::delete().to(doomed)),
+        )
         .service(web::resource("/list").route(web::get().to(list)))
         .service(web::resource("/wait/{ms}").route(web::get().to(wait)))
         .service(web::resource("/busy").route(web::get().to(busy)));
@@ -67,21 +71,31 @@ fn quiet() -> Logger {
 fn start(change: impl FnOnce(&mut Server)) -> Running {
     let life = Lifecycle::new(quiet(), Duration::from_secs(5));
     let health = Health::new(quiet(), life.stopping());
-    let limits = HttpSettings { workers: 1, ..HttpSettings::default() };
+    let limits = HttpSettings {
+        workers: 1,
+        ..HttpSettings::default()
+    };
     let mut server = Server {
         service: "test",
         listen: "127.0.0.1:0".parse().unwrap(),
         limits,
         body_max_bytes: BODY_MAX_BYTES,
         style: ErrorStyle::PROBLEM,
-        ops: Some(Ops { metrics: Metrics::detached(), health }),
+        ops: Some(Ops {
+            metrics: Metrics::detached(),
+            health,
+        }),
         tracing: Tracing::new(0.0),
         requests: RequestLog::new(quiet(), 100),
         log: quiet(),
     };
     change(&mut server);
     let address = server.start(&life, routes).unwrap();
-    Running { life, base: format!("http://{address}"), client: Client::new() }
+    Running {
+        life,
+        base: format!("http://{address}"),
+        client: Client::new(),
+    }
 }
 
 impl Running {
@@ -90,7 +104,11 @@ impl Running {
     }
 
     async fn post(&self, path: &str, kind: &str, body: impl Into<reqwest::Body>) -> Response {
-        let request = self.client.post(format!("{}{path}", self.base)).header("content-type", kind).body(body);
+        let request = self
+            .client
+            .post(format!("{}{path}", self.base))
+            .header("content-type", kind)
+            .body(body);
         request.send().await.unwrap()
     }
 
@@ -118,7 +136,9 @@ const JSON: &str = "application/json";
 async fn requests_that_no_handler_sees_are_problems() {
     let server = start(|_| ());
     let cart = "/user/1/cart/2";
-    let good = server.post(cart, "application/json; charset=utf-8", r#"{"count":3,"more":1}"#).await;
+    let good = server
+        .post(cart, "application/json; charset=utf-8", r#"{"count":3,"more":1}"#)
+        .await;
     assert_eq!(good.status(), 201);
     assert_eq!(good.json::<Value>().await.unwrap(), json!({"user": 1, "count": 3}));
     problem(server.get("/nowhere").await, 404).await;
@@ -128,7 +148,15 @@ async fn requests_that_no_handler_sees_are_problems() {
     problem(wrong_method, 405).await;
     let text = server.post(cart, "text/plain", r#"{"count":3}"#).await;
     problem(text, 415).await;
-    for body in ["", "{", "{}", r#"{"count":-1}"#, r#"{"count":4294967296}"#, r#"{"count":"1"}"#, "[[[["] {
+    for body in [
+        "",
+        "{",
+        "{}",
+        r#"{"count":-1}"#,
+        r#"{"count":4294967296}"#,
+        r#"{"count":"1"}"#,
+        "[[[[",
+    ] {
         let detail = problem(server.post(cart, JSON, body).await, 400).await;
         assert!(detail.starts_with("invalid JSON"), "{body:?}: {detail}");
     }
@@ -150,10 +178,16 @@ async fn bodies_are_bounded() {
     let detail = problem(server.post(cart, JSON, padded(101)).await, 413).await;
     assert_eq!(detail, "the body is larger than 100 bytes");
     // Without a length that is known before: by chunks.
-    let mut stream = tokio::net::TcpStream::connect(server.base.trim_start_matches("http://")).await.unwrap();
+    let mut stream = tokio::net::TcpStream::connect(server.base.trim_start_matches("http://"))
+        .await
+        .unwrap();
     let chunk = "a".repeat(0x80);
-    let head = "POST /user/1/cart/2 HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked";
-    stream.write_all(format!("{head}\r\n\r\n80\r\n{chunk}\r\n0\r\n\r\n").as_bytes()).await.unwrap();
+    let head =
+        "POST /user/1/cart/2 HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked";
+    stream
+        .write_all(format!("{head}\r\n\r\n80\r\n{chunk}\r\n0\r\n\r\n").as_bytes())
+        .await
+        .unwrap();
     let mut answer = [0; 12];
     stream.read_exact(&mut answer).await.unwrap();
     assert_eq!(&answer, b"HTTP/1.1 413");
@@ -180,9 +214,21 @@ async fn a_caller_s_trace_is_continued() {
     let server = start(|_| ());
     let parent = TraceContext::new(0xabc, 0xdef, 0).unwrap();
     let url = format!("{}/healthz", server.base);
-    let response = server.client.get(&url).header("traceparent", parent.to_string()).send().await.unwrap();
+    let response = server
+        .client
+        .get(&url)
+        .header("traceparent", parent.to_string())
+        .send()
+        .await
+        .unwrap();
     assert_eq!(response.headers()["x-trace-id"], "00000000000000000000000000000abc");
-    let other = server.client.get(&url).header("traceparent", "nonsense").send().await.unwrap();
+    let other = server
+        .client
+        .get(&url)
+        .header("traceparent", "nonsense")
+        .send()
+        .await
+        .unwrap();
     assert_ne!(other.headers()["x-trace-id"], "0".repeat(32));
     assert_eq!(server.end().await, 0);
 }
@@ -191,9 +237,20 @@ async fn a_caller_s_trace_is_continued() {
 async fn an_api_may_word_its_errors_itself() {
     let style = ErrorStyle(|status, message| HttpResponse::build(status).json(json!({ "message": message })));
     let server = start(|server| server.style = style);
-    for (path, status) in [("/nowhere", 404), ("/list", 400), ("/busy", 503), ("/user/1/cart/2", 405)] {
+    for (path, status) in [
+        ("/nowhere", 404),
+        ("/list", 400),
+        ("/busy", 503),
+        ("/user/1/cart/2", 405),
+    ] {
         let response = server.get(path).await;
-        assert_eq!((response.status().as_u16(), response.headers()["content-type"].as_bytes()), (status, JSON.as_bytes()));
+        assert_eq!(
+            (
+                response.status().as_u16(),
+                response.headers()["content-type"].as_bytes()
+            ),
+            (status, JSON.as_bytes())
+        );
         assert!(response.json::<Value>().await.unwrap()["message"].is_string());
     }
     assert_eq!(server.end().await, 0);
@@ -202,15 +259,37 @@ async fn an_api_may_word_its_errors_itself() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn operations_and_the_page_answer() {
     let server = start(|_| ());
-    assert_eq!(server.get("/healthz").await.json::<Value>().await.unwrap(), json!({"status": "up"}));
-    assert_eq!(server.get("/readyz").await.json::<Value>().await.unwrap(), json!({"status": "ready"}));
-    assert!(server.get("/metrics").await.headers()["content-type"].to_str().unwrap().starts_with("text/plain"));
+    assert_eq!(
+        server.get("/healthz").await.json::<Value>().await.unwrap(),
+        json!({"status": "up"})
+    );
+    assert_eq!(
+        server.get("/readyz").await.json::<Value>().await.unwrap(),
+        json!({"status": "ready"})
+    );
+    assert!(
+        server.get("/metrics").await.headers()["content-type"]
+            .to_str()
+            .unwrap()
+            .starts_with("text/plain")
+    );
     let page = server.get("/swagger").await;
     assert_eq!((page.status().as_u16(), page.url().path()), (200, "/swagger/"));
     assert!(page.text().await.unwrap().contains("swagger-ui"));
-    let start = server.get("/swagger/swagger-initializer.js").await.text().await.unwrap();
-    assert!(start.contains(r#""url": "/openapi.json""#) && start.contains("validatorUrl"), "{start}");
-    assert_eq!(server.get("/openapi.json").await.text().await.unwrap(), r#"{"openapi":"3.1.0"}"#);
+    let start = server
+        .get("/swagger/swagger-initializer.js")
+        .await
+        .text()
+        .await
+        .unwrap();
+    assert!(
+        start.contains(r#""url": "/openapi.json""#) && start.contains("validatorUrl"),
+        "{start}"
+    );
+    assert_eq!(
+        server.get("/openapi.json").await.text().await.unwrap(),
+        r#"{"openapi":"3.1.0"}"#
+    );
     problem(server.get("/swagger/no-such-file").await, 404).await;
     assert_eq!(server.post("/openapi.json", JSON, "").await.status(), 405);
     assert_eq!(server.end().await, 0);
@@ -247,5 +326,8 @@ async fn a_taken_address_is_named() {
         log: quiet(),
     };
     let error = server.start(&life, |_| ()).unwrap_err().to_string();
-    assert!(error.starts_with(&format!("cart cannot listen for HTTP on {address}: ")), "{error}");
+    assert!(
+        error.starts_with(&format!("cart cannot listen for HTTP on {address}: ")),
+        "{error}"
+    );
 }

@@ -25,7 +25,10 @@ fn a_key_belongs_to_its_user() {
     let bench = Bench::with([placed(5), placed(6)]);
     bench.fill(2);
     assert_eq!(bench.run_keyed("same").unwrap(), order_id(5));
-    assert_eq!(block_on(bench.checkout.run(user(2), Some(key("same")))).unwrap(), order_id(6));
+    assert_eq!(
+        block_on(bench.checkout.run(user(2), Some(key("same")))).unwrap(),
+        order_id(6)
+    );
 }
 
 #[test]
@@ -33,12 +36,20 @@ fn keys_of_those_who_joined_answer_the_same_order_too() {
     let (open, late) = gated(placed(5));
     let bench = Bench::with([late]);
     block_on(async {
-        let mut calls: Vec<_> = [None, Some("a"), Some("b"), None].into_iter().map(|text| bench.call(text)).collect();
+        let mut calls: Vec<_> = [None, Some("a"), Some("b"), None]
+            .into_iter()
+            .map(|text| bench.call(text))
+            .collect();
         for call in &mut calls {
             waits(call).await;
         }
         open.send(()).unwrap();
-        assert!(join_all(calls).await.into_iter().all(|answer| answer.unwrap() == order_id(5)));
+        assert!(
+            join_all(calls)
+                .await
+                .into_iter()
+                .all(|answer| answer.unwrap() == order_id(5))
+        );
     });
     bench.fill(1);
     for text in ["a", "b"] {
@@ -114,7 +125,12 @@ fn different_keys_that_wait_for_one_flight_are_bounded_and_the_same_one_is_not()
         let refused = bench.call(Some("one-too-many")).await;
         assert!(matches!(refused, Err(CheckoutError::Unavailable(None))), "{refused:?}");
         open.send(()).unwrap();
-        assert!(join_all(calls).await.into_iter().all(|answer| answer.unwrap() == order_id(5)));
+        assert!(
+            join_all(calls)
+                .await
+                .into_iter()
+                .all(|answer| answer.unwrap() == order_id(5))
+        );
     });
     assert_eq!(bench.run_keyed("key-63").unwrap(), order_id(5));
     assert_eq!(bench.sent().len(), 1);

@@ -14,7 +14,12 @@ use super::{Bench, FILLED, TestCarts, gated, panics, placed, refused, unavailabl
 
 #[test]
 fn who_comes_meanwhile_gets_the_same_answer_and_loms_is_asked_once() {
-    for (answer, order) in [(placed(5), Some(order_id(5))), (refused(), None), (unavailable(), None), (unknown(), None)] {
+    for (answer, order) in [
+        (placed(5), Some(order_id(5))),
+        (refused(), None),
+        (unavailable(), None),
+        (unknown(), None),
+    ] {
         let (open, late) = gated(answer);
         let bench = Bench::with([late]);
         let answers = block_on(async {
@@ -30,7 +35,11 @@ fn who_comes_meanwhile_gets_the_same_answer_and_loms_is_asked_once() {
         });
         assert_eq!(answers.len(), 8);
         let expected = answers[7].as_ref().map_err(Kind::kind);
-        assert!(answers.iter().all(|answer| answer.as_ref().map_err(Kind::kind) == expected));
+        assert!(
+            answers
+                .iter()
+                .all(|answer| answer.as_ref().map_err(Kind::kind) == expected)
+        );
         assert_eq!(expected.ok().copied(), order);
         assert_eq!((bench.sent().len(), bench.checkout.in_flight()), (1, 0));
     }
@@ -57,8 +66,16 @@ fn what_is_added_meanwhile_stays_and_what_is_removed_does_not_matter() {
     block_on(async {
         let mut call = bench.call(None);
         waits(&mut call).await;
-        bench.carts.add(user(1), sku(1), domain::testing::build::units(4), 99).await.unwrap();
-        bench.carts.add(user(1), sku(8), domain::testing::build::units(1), 99).await.unwrap();
+        bench
+            .carts
+            .add(user(1), sku(1), domain::testing::build::units(4), 99)
+            .await
+            .unwrap();
+        bench
+            .carts
+            .add(user(1), sku(8), domain::testing::build::units(1), 99)
+            .await
+            .unwrap();
         bench.carts.remove(user(1), sku(2)).await.unwrap();
         open.send(()).unwrap();
         call.await.unwrap();
@@ -74,7 +91,11 @@ fn it_runs_to_its_end_although_its_caller_is_gone() {
         let mut call = bench.call(None);
         waits(&mut call).await;
     });
-    assert_eq!((bench.content(), bench.checkout.in_flight()), (FILLED.to_vec(), 1), "the caller is gone, the flight is not");
+    assert_eq!(
+        (bench.content(), bench.checkout.in_flight()),
+        (FILLED.to_vec(), 1),
+        "the caller is gone, the flight is not"
+    );
     open.send(()).unwrap();
     let flights = bench.spawner.take();
     assert_eq!(flights.len(), 1, "one flight, one task");
@@ -132,9 +153,16 @@ fn a_panic_is_told_to_all_and_the_next_one_resolves_it() {
     for answer in answers {
         let error = answer.unwrap_err();
         assert!(matches!(error, CheckoutError::Panicked));
-        assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::Internal, "internal error"));
+        assert_eq!(
+            (error.kind(), error.to_string().as_str()),
+            (ErrorKind::Internal, "internal error")
+        );
     }
-    assert_eq!((bench.checkout.in_flight(), bench.unresolved()), (0, vec![user(1)]), "LOMS may have it");
+    assert_eq!(
+        (bench.checkout.in_flight(), bench.unresolved()),
+        (0, vec![user(1)]),
+        "LOMS may have it"
+    );
     assert_eq!(bench.run().unwrap(), order_id(5));
     assert_eq!(bench.sent()[0], bench.sent()[1]);
     assert!(bench.content().is_empty());
@@ -148,8 +176,17 @@ fn a_panic_before_anything_was_frozen_leaves_nothing_behind() {
     keys.expect_fresh().returning(|| key("k"));
     let mut loms = MockLoms::new();
     loms.expect_create().times(1).returning(|_, _, _| placed(5));
-    let checkout = Checkout::new(Arc::clone(&bench.carts), Arc::new(loms), keys, Arc::new(ParkedSpawner::default()), 9);
-    assert!(matches!(block_on(checkout.run(user(1), None)), Err(CheckoutError::Panicked)));
+    let checkout = Checkout::new(
+        Arc::clone(&bench.carts),
+        Arc::new(loms),
+        keys,
+        Arc::new(ParkedSpawner::default()),
+        9,
+    );
+    assert!(matches!(
+        block_on(checkout.run(user(1), None)),
+        Err(CheckoutError::Panicked)
+    ));
     assert!(bench.unresolved().is_empty());
     assert_eq!(block_on(checkout.run(user(1), None)).unwrap(), order_id(5));
 }
@@ -180,7 +217,11 @@ fn flights_are_bounded_but_joining_one_is_not_a_new_one() {
         waits(&mut joined).await;
         open.send(()).unwrap();
         assert_eq!([first.await.unwrap(), joined.await.unwrap()], [order_id(5); 2]);
-        assert_eq!(bench.checkout.run(user(2), None).await.unwrap(), order_id(6), "there is room again");
+        assert_eq!(
+            bench.checkout.run(user(2), None).await.unwrap(),
+            order_id(6),
+            "there is room again"
+        );
     });
 }
 

@@ -25,13 +25,25 @@ fn what_is_in_the_cart_becomes_an_order_and_leaves_it() {
     for (n, count) in FILLED {
         block_on(carts.add(user(1), sku(n), units(count), 10)).unwrap();
     }
-    let checkout = Checkout::new(Arc::clone(&carts), shop.loms(), CountingKeys::default(), Arc::new(ParkedSpawner::default()), 9);
+    let checkout = Checkout::new(
+        Arc::clone(&carts),
+        shop.loms(),
+        CountingKeys::default(),
+        Arc::new(ParkedSpawner::default()),
+        9,
+    );
     let order = block_on(checkout.run(user(1), None)).unwrap();
     let read = block_on(shop.ledger.order(order)).unwrap().unwrap();
-    assert_eq!((read.user, read.status, read.lines), (user(1), OrderStatus::AwaitingPayment, lines(&FILLED)));
+    assert_eq!(
+        (read.user, read.status, read.lines),
+        (user(1), OrderStatus::AwaitingPayment, lines(&FILLED))
+    );
     assert!(block_on(content(&*carts, 1)).is_empty());
     assert_eq!(carts.count(), 0);
-    assert_eq!(block_on(checkout.run(user(1), None)).unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(
+        block_on(checkout.run(user(1), None)).unwrap_err().kind(),
+        ErrorKind::NotFound
+    );
 }
 
 #[test]
@@ -41,13 +53,26 @@ fn too_little_stock_leaves_the_cart_and_is_named() {
     for (n, count) in FILLED {
         block_on(carts.add(user(1), sku(n), units(count), 10)).unwrap();
     }
-    let checkout = Checkout::new(Arc::clone(&carts), shop.loms(), CountingKeys::default(), Arc::new(ParkedSpawner::default()), 9);
+    let checkout = Checkout::new(
+        Arc::clone(&carts),
+        shop.loms(),
+        CountingKeys::default(),
+        Arc::new(ParkedSpawner::default()),
+        9,
+    );
     let error = block_on(checkout.run(user(1), None)).unwrap_err();
-    assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::Refused, "order 1 failed: sku 2: 3 wanted, 2 free"));
+    assert_eq!(
+        (error.kind(), error.to_string().as_str()),
+        (ErrorKind::Refused, "order 1 failed: sku 2: 3 wanted, 2 free")
+    );
     assert_eq!(block_on(content(&*carts, 1)), FILLED);
     assert_eq!(block_on(stock(&shop.ledger, 1)), Some((10, 0)));
     block_on(carts.remove(user(1), sku(2))).unwrap();
-    assert_eq!(block_on(checkout.run(user(1), None)).unwrap(), order_id(2), "without it the rest can be ordered");
+    assert_eq!(
+        block_on(checkout.run(user(1), None)).unwrap(),
+        order_id(2),
+        "without it the rest can be ordered"
+    );
 }
 
 #[test]
@@ -76,7 +101,11 @@ fn a_definite_refusal_drops_the_frozen_checkout_and_the_next_one_has_a_new_key()
         assert_eq!(bench.run().unwrap(), order_id(5));
         let [first, second] = &bench.sent()[..] else { panic!() };
         assert_ne!(first.1, second.1, "a new key");
-        assert_eq!((&first.0, &second.0), (&lines(&FILLED), &lines(&[(1, 2), (2, 3), (3, 1)])), "the lines of now");
+        assert_eq!(
+            (&first.0, &second.0),
+            (&lines(&FILLED), &lines(&[(1, 2), (2, 3), (3, 1)])),
+            "the lines of now"
+        );
         assert!(bench.content().is_empty());
     }
 }
@@ -100,9 +129,16 @@ fn no_answer_shows_what_is_inside() {
 #[test]
 fn carts_that_fail_before_loms_is_asked_are_unavailable() {
     let mut carts = MockCarts::new();
-    carts.expect_freeze().times(1).returning(|_, _, _| ready(Err(carts_down())).boxed());
+    carts
+        .expect_freeze()
+        .times(1)
+        .returning(|_, _, _| ready(Err(carts_down())).boxed());
     // A mock of LOMS without expectations: asking it panics.
-    let parts = (Arc::new(carts), Arc::new(MockLoms::new()), Arc::new(ParkedSpawner::default()));
+    let parts = (
+        Arc::new(carts),
+        Arc::new(MockLoms::new()),
+        Arc::new(ParkedSpawner::default()),
+    );
     let checkout = Checkout::new(parts.0, parts.1, CountingKeys::default(), parts.2, 9);
     let error = block_on(checkout.run(user(1), None)).unwrap_err();
     assert!(matches!(error, CheckoutError::Carts(_)));

@@ -89,15 +89,26 @@ fn one_order_is_made_whether_or_not_the_first_attempt_was_committed() {
     for (fault, before) in [(LedgerFault::LoseAnswer, 2), (LedgerFault::LoseCommit, 0)] {
         let shop = Shop::with(&[(1, 10), (2, 10)]);
         let faults = Mutex::new(vec![fault].into_iter());
-        let ledger = Arc::new(FaultyLedger::new(Arc::clone(&shop.ledger), move |_| faults.lock().unwrap().next()));
+        let ledger = Arc::new(FaultyLedger::new(Arc::clone(&shop.ledger), move |_| {
+            faults.lock().unwrap().next()
+        }));
         let book = DirectBook::new(ledger, Arc::clone(&shop.clock));
         let loms = Arc::new(InProcessLoms::new(book, Arc::clone(&shop.ledger), || None));
         let carts = carts(9);
         for (n, count) in FILLED {
             block_on(carts.add(user(1), sku(n), units(count), 10)).unwrap();
         }
-        let checkout = Checkout::new(Arc::clone(&carts), loms, CountingKeys::default(), Arc::new(ParkedSpawner::default()), 9);
-        assert_eq!(block_on(checkout.run(user(1), None)).unwrap_err().kind(), ErrorKind::OutcomeUnknown);
+        let checkout = Checkout::new(
+            Arc::clone(&carts),
+            loms,
+            CountingKeys::default(),
+            Arc::new(ParkedSpawner::default()),
+            9,
+        );
+        assert_eq!(
+            block_on(checkout.run(user(1), None)).unwrap_err().kind(),
+            ErrorKind::OutcomeUnknown
+        );
         assert_eq!(block_on(events(&shop.ledger)).len(), before);
         block_on(carts.add(user(1), sku(1), units(1), 10)).unwrap();
         assert_eq!(block_on(checkout.run(user(1), None)).unwrap(), order_id(1));
