@@ -14,7 +14,9 @@ app=$target/release/app
 app_pid=
 
 # One build each, so that `app` is the same program as that of `cargo run --release`.
+# SKIP_BUILD=1 takes what is built already.
 build() {
+    [ -z "${SKIP_BUILD:-}" ] || return 0
     cargo build --quiet --release -p app --bin app
     cargo build --quiet --release -p benches --bin load
 }

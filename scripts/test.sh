@@ -124,7 +124,8 @@ step_model() {
 # with_shop COMMAND: the command against a running `app` on free ports; its log is looked at after.
 with_shop() {
     instrumented cargo nextest run --locked --workspace --no-run --cargo-quiet
-    python3 scripts/checks/with_shop.py --app "$TARGET/debug/app" --log "$LOGS/shop.log" -- "$@"
+    cp "$TARGET/debug/app" "$LOGS/app" # another build may replace it meanwhile
+    python3 scripts/checks/with_shop.py --app "$LOGS/app" --log "$LOGS/shop.log" -- "$@"
 }
 
 step_browser() {

@@ -47,10 +47,10 @@ def exchange(address, data, silence):
                 if not part:
                     break
                 out += part
-    except (TimeoutError, ConnectionResetError, BrokenPipeError):
-        pass
     except ConnectionRefusedError:
         raise Finding("the shop does not take connections") from None
+    except OSError:
+        pass  # Nothing came in time, or the shop cut the connection: its right.
     return out
 
 
@@ -88,7 +88,8 @@ class Shop:
         try:
             method(case.data, timeout=ANSWER_SECONDS, metadata=case.metadata)
         except grpc.RpcError as error:
-            if error.code() in MUST_NOT_GRPC:
+            # (The library that answers health calls says INTERNAL of bytes it cannot decode.)
+            if error.code() in MUST_NOT_GRPC and case.target.startswith("/loms."):
                 raise Finding(f"{case.target} answered {error.code().name}: {error.details()}") from None
             return error.code().name
         return "OK"

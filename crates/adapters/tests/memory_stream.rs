@@ -17,6 +17,11 @@ use domain::types::EventId;
 use futures::FutureExt;
 use proptest::prelude::*;
 
+/// The stream takes and commits at once, it never waits.
+fn at_once<T>(answer: impl Future<Output = T>) -> T {
+    answer.now_or_never().expect("an answer at once")
+}
+
 fn event(id: i64, order: i64) -> OrderEvent {
     let trace = TraceContext::new(7, u64::try_from(id).unwrap(), 1);
     let change = StatusChange {
@@ -61,7 +66,7 @@ fn positions(deliveries: &[Delivery]) -> Vec<Position> {
 }
 
 fn publish(stream: &MemoryStream, events: &[OrderEvent]) -> (usize, bool) {
-    let published = block_on(stream.publish(events.to_vec()));
+    let published = at_once(stream.publish(events.to_vec()));
     let taken: Vec<_> = published.acknowledged;
     assert!(taken.is_sorted(), "in the order in which they came");
     (taken.len(), published.error.is_some())
@@ -73,7 +78,7 @@ fn poll(source: &mut MemorySource, max: usize) -> Vec<Delivery> {
 }
 
 fn commit(source: &mut MemorySource, partition: i32, offset: i64) {
-    block_on(source.commit(&[Position { partition, offset }])).unwrap();
+    at_once(source.commit(&[Position { partition, offset }])).unwrap();
 }
 
 #[test]
@@ -284,9 +289,9 @@ fn dead_letters_are_kept_with_their_reason_and_are_bounded() {
     let deliveries = poll(&mut source, 10);
     let letters = MemoryDeadLetters::new(2);
     for delivery in &deliveries[..2] {
-        block_on(letters.put(delivery, "refused")).unwrap();
+        at_once(letters.put(delivery, "refused")).unwrap();
     }
-    let error = block_on(letters.put(&deliveries[2], "refused")).unwrap_err();
+    let error = at_once(letters.put(&deliveries[2], "refused")).unwrap_err();
     assert!(error.to_string().contains("dead letter store is full"), "{error}");
     let kept = letters.letters();
     assert!(kept.iter().map(|letter| &letter.delivery).eq(&deliveries[..2]));
@@ -330,7 +335,7 @@ proptest! {
                 Step::Publish(count) => {
                     let events: Vec<_> = (next_id..).take(count).map(|id| event(id, 1 + id % 7)).collect();
                     next_id += i64::try_from(count).unwrap();
-                    for id in block_on(stream.publish(events.clone())).acknowledged {
+                    for id in at_once(stream.publish(events.clone())).acknowledged {
                         let event = events.iter().find(|event| event.id == id).unwrap();
                         taken[partition(event.change.order.get()) as usize].push(id.to_string());
                     }

@@ -6,3 +6,5 @@ pub mod carts_contract;
 pub mod direct_book;
 pub mod faults;
 pub mod ledger_contract;
+pub mod loms_contract;
+pub mod products_contract;

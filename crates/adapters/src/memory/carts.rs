@@ -84,9 +84,11 @@ impl MemoryCarts {
 
 impl Shard {
     fn remember(&mut self, key: (UserId, IdempotencyKey), order: OrderId, max: usize) {
-        if self.answers.insert(key.clone(), order).is_none() {
-            self.answered.push_back(key);
+        if self.answers.contains_key(&key) {
+            return;
         }
+        self.answers.insert(key.clone(), order);
+        self.answered.push_back(key);
         while self.answered.len() > max {
             if let Some(oldest) = self.answered.pop_front() {
                 self.answers.remove(&oldest);
@@ -126,6 +128,10 @@ impl Carts for MemoryCarts {
     async fn clear(&self, user: UserId) -> Result<(), CartsError> {
         self.change(&mut self.shard(user), user, Cart::clear);
         Ok(())
+    }
+
+    async fn answered(&self, user: UserId, caller_key: IdempotencyKey) -> Result<Option<OrderId>, CartsError> {
+        Ok(self.shard(user).answers.get(&(user, caller_key)).copied())
     }
 
     async fn freeze(

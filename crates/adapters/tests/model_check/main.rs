@@ -23,7 +23,7 @@ use shuttle::scheduler::{DfsScheduler, PctScheduler, RandomScheduler};
 use shuttle::{Config, FailurePersistence, Runner};
 
 const SEED: u64 = 20_260_102;
-const SCHEDULES: usize = 1_500;
+const SCHEDULES: usize = 1_000;
 
 fn config() -> Config {
     let mut config = Config::new();
@@ -34,10 +34,15 @@ fn config() -> Config {
 
 /// Tries random schedules, and such as change their mind at few chosen places.
 fn explore(race: impl Fn() + Send + Sync + 'static) {
+    explore_some(SCHEDULES, race);
+}
+
+/// The same, with so many schedules of each kind.
+fn explore_some(schedules: usize, race: impl Fn() + Send + Sync + 'static) {
     let race = Arc::new(race);
     let again = Arc::clone(&race);
-    Runner::new(RandomScheduler::new_from_seed(SEED, SCHEDULES), config()).run(move || race());
-    Runner::new(PctScheduler::new_from_seed(SEED, 3, SCHEDULES), config()).run(move || again());
+    Runner::new(RandomScheduler::new_from_seed(SEED, schedules), config()).run(move || race());
+    Runner::new(PctScheduler::new_from_seed(SEED, 3, schedules), config()).run(move || again());
 }
 
 /// Tries every schedule there is, and that there are no more than the bound.

@@ -1,6 +1,7 @@
 //! What every gRPC call goes through: a span below the caller's, a line in the log, metrics by
-//! method and code, and the trace id in the answer. It also mends one code: tonic answers a
-//! request that is too large with OUT_OF_RANGE, the contract with RESOURCE_EXHAUSTED.
+//! method and code, and the trace id in the answer. It also mends two codes: tonic answers a
+//! request that is too large with OUT_OF_RANGE, the contract with RESOURCE_EXHAUSTED; and a call
+//! whose time is over with CANCELLED, the contract with DEADLINE_EXCEEDED.
 
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
@@ -128,13 +129,13 @@ fn mend<B>(answer: &mut Response<B>) -> Code {
     let Some(status) = headers.get(GRPC_STATUS) else {
         return Code::Ok;
     };
-    match Code::from_bytes(status.as_bytes()) {
-        Code::OutOfRange => {
-            headers.insert(GRPC_STATUS, HeaderValue::from_static("8"));
-            Code::ResourceExhausted
-        }
-        code => code,
-    }
+    let (code, mended) = match Code::from_bytes(status.as_bytes()) {
+        Code::OutOfRange => (Code::ResourceExhausted, "8"),
+        Code::Cancelled => (Code::DeadlineExceeded, "4"),
+        code => return code,
+    };
+    headers.insert(GRPC_STATUS, HeaderValue::from_static(mended));
+    code
 }
 
 impl Shared {

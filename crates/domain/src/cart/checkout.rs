@@ -151,19 +151,26 @@ impl<C: Carts, L: Loms, K: Keys, S: Spawner> Checkout<C, L, K, S> {
     /// # Errors
     /// [`CheckoutError`]; `Unknown` is resolved by the next call, or in the background.
     pub async fn run(&self, user: UserId, caller_key: Option<IdempotencyKey>) -> Result<OrderId, CheckoutError> {
+        if let Some(order) = self.answered(user, caller_key.as_ref()).await? {
+            return Ok(order);
+        }
         loop {
-            // Before it joins: a flight that is on its way is for another order.
-            if let Some(key) = &caller_key
-                && let Freeze::Answered(order) = self.shared.carts.freeze(user, Some(key.clone()), None).await?
-            {
-                return Ok(order);
-            }
             let flight = self.join(user, caller_key.clone(), Purpose::Order)?;
             let answer = flight.answer.await;
             // A background flight that found nothing to resolve says nothing about our cart.
-            if flight.purpose == Purpose::Order || !matches!(answer, Err(CheckoutError::Empty)) {
-                return answer;
+            if flight.purpose == Purpose::Resolve && matches!(answer, Err(CheckoutError::Empty)) {
+                continue;
             }
+            let order = answer?;
+            // Our key may have been answered while we joined a later flight: then that answer counts.
+            return Ok(self.answered(user, caller_key.as_ref()).await.ok().flatten().unwrap_or(order));
+        }
+    }
+
+    async fn answered(&self, user: UserId, key: Option<&IdempotencyKey>) -> Result<Option<OrderId>, CartsError> {
+        match key {
+            Some(key) => self.shared.carts.answered(user, key.clone()).await,
+            None => Ok(None),
         }
     }
 

@@ -81,6 +81,13 @@ pub trait Carts: Send + Sync + 'static {
     /// Empties the cart. An unresolved checkout stays.
     fn clear(&self, user: UserId) -> impl Future<Output = Result<(), CartsError>> + Send;
 
+    /// The order of an earlier checkout that this caller's key was remembered for.
+    fn answered(
+        &self,
+        user: UserId,
+        caller_key: IdempotencyKey,
+    ) -> impl Future<Output = Result<Option<OrderId>, CartsError>> + Send;
+
     /// Begins a checkout: an answer remembered under `caller_key`, the unresolved checkout
     /// where there is one, or else the lines of now frozen under `fresh`. Without `fresh`
     /// nothing new is frozen.

@@ -146,6 +146,16 @@ pub async fn an_unknown_outcome_remembers_who_asked(carts: impl Carts) {
     }
 }
 
+/// The first order of a caller's key stays its answer.
+pub async fn an_answer_is_not_replaced(carts: impl Carts) {
+    assert_eq!(carts.answered(user(1), key("mine")).await.expect("there"), None);
+    for order in [7, 8] {
+        carts.end(user(1), key("none"), Ended::Placed(order_id(order)), vec![key("mine")]).await.expect("there");
+    }
+    assert_eq!(carts.answered(user(1), key("mine")).await.expect("there"), Some(order_id(7)));
+    assert_eq!(carts.answered(user(2), key("mine")).await.expect("there"), None);
+}
+
 /// Runs the contract of a store of carts over an implementation, a test a rule.
 #[macro_export]
 macro_rules! carts_contract {
@@ -159,6 +169,7 @@ macro_rules! carts_contract {
                 the_number_of_carts_is_bounded
                 a_frozen_checkout_stays
                 a_placed_checkout_takes_its_counts
+                an_answer_is_not_replaced
                 an_unknown_outcome_remembers_who_asked
             );
         }

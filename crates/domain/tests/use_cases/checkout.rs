@@ -96,6 +96,9 @@ impl Carts for TestCarts {
     async fn clear(&self, user: UserId) -> Result<(), CartsError> {
         self.inner.clear(user).await
     }
+    async fn answered(&self, user: UserId, caller_key: IdempotencyKey) -> Result<Option<OrderId>, CartsError> {
+        self.inner.answered(user, caller_key).await
+    }
     async fn freeze(
         &self,
         user: UserId,
