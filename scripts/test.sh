@@ -78,7 +78,9 @@ step_roles() {
         if [ "$code" != 2 ] || ! grep -q "feature.*$other" <<<"$said"; then
             fail "a binary with the role $role alone, started with --role $other, ended with $code and said: $said"
         fi
-        printf '%s alone refuses %s: %s\n' "$role" "$other" "$(head -n 1 <<<"$said")"
+        printf '%s alone, asked for %s: %s\n' "$role" "$other" "$(grep -m 1 "feature.*$other" <<<"$said")"
+        said=$("$TARGET/debug/app" --print-config)
+        grep -q "^role = \"$role\"" <<<"$said" || fail "a binary with the role $role alone does not have it as its default"
     done
 }
 

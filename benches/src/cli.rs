@@ -196,7 +196,12 @@ impl<'a> Run<'a> {
         let verdict = if self.common.no_audit {
             None
         } else {
-            Some(audit::audit(&self.target, &self.before, &mut finished.book, options_of_audit).await?)
+            let audited = audit::audit(&self.target, &self.before, &mut finished.book, options_of_audit).await;
+            if audited.is_err() {
+                // What was measured is worth showing, also where nobody can say what it came to.
+                report::print(self.name, &finished, None)?;
+            }
+            Some(audited?)
         };
         report::print(self.name, &finished, verdict.as_ref())?;
         let json = report::to_json(self.name, &finished, verdict.as_ref(), options(self.common));

@@ -6,6 +6,7 @@
 //! worker was already waiting for its slot, being woken up to [`TIMER_SLACK`] late is our timer's
 //! doing and is not charged.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -17,10 +18,11 @@ const TIMER_SLACK: Duration = Duration::from_millis(2);
 /// Hands out the slots of one run.
 #[derive(Debug)]
 pub(crate) struct Pace {
-    start: Instant,
+    /// When the first slot was asked for: what is done before belongs to no order.
+    start: OnceLock<Instant>,
     period: Option<Duration>,
     slots_max: u64,
-    end: Option<Instant>,
+    duration: Option<Duration>,
     next: AtomicU64,
     stopped: AtomicBool,
 }
@@ -37,12 +39,11 @@ pub(crate) struct Slot {
 impl Pace {
     /// `rate` in requests a second (none: closed loop); ends after `slots_max` slots or after `duration`.
     pub(crate) fn new(rate: Option<f64>, slots_max: Option<u64>, duration: Option<Duration>) -> Self {
-        let start = clock::now();
         Self {
-            start,
+            start: OnceLock::new(),
             period: rate.map(|rate| Duration::from_secs_f64(1.0 / rate)),
             slots_max: slots_max.unwrap_or(u64::MAX),
-            end: duration.map(|duration| start + duration),
+            duration,
             next: AtomicU64::new(0),
             stopped: AtomicBool::new(false),
         }
@@ -60,11 +61,14 @@ impl Pace {
             return None;
         }
         let claimed = clock::now();
+        let began = *self.start.get_or_init(|| claimed);
         let Some(period) = self.period else {
-            return self.before_end(claimed).then_some(Slot { index, start: claimed });
+            return self
+                .before_end(began, claimed)
+                .then_some(Slot { index, start: claimed });
         };
-        let due = self.start + period.mul_f64(index as f64);
-        if !self.before_end(due) {
+        let due = began + period.mul_f64(index as f64);
+        if !self.before_end(began, due) {
             return None;
         }
         if due <= claimed {
@@ -76,8 +80,8 @@ impl Pace {
         Some(Slot { index, start })
     }
 
-    fn before_end(&self, moment: Instant) -> bool {
-        self.end.is_none_or(|end| moment < end)
+    fn before_end(&self, began: Instant, moment: Instant) -> bool {
+        self.duration.is_none_or(|duration| moment < began + duration)
     }
 }
 
@@ -94,6 +98,14 @@ mod tests {
         let second = pace.slot().await.unwrap();
         assert_eq!((first.index, second.index), (0, 1));
         assert!(clock::now() - second.start >= Duration::from_millis(38));
+    }
+
+    #[tokio::test]
+    async fn what_is_done_before_the_first_request_is_not_charged() {
+        let pace = Pace::new(Some(1000.0), Some(50), None);
+        tokio::time::sleep(Duration::from_millis(40)).await;
+        let first = pace.slot().await.unwrap();
+        assert!(clock::now() - first.start < Duration::from_millis(20));
     }
 
     #[tokio::test]

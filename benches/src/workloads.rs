@@ -18,6 +18,9 @@ use crate::runner::{self, Finished, Worker};
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
 const RETRY_PAUSE_MAX: Duration = Duration::from_secs(1);
 
+/// Unknown outcomes of one worker that end the run: the shop is gone, and more would only be kept.
+const PENDING_MAX: usize = 1_000;
+
 /// What every workload needs to know.
 #[derive(Clone, Debug)]
 pub(crate) struct Job {
@@ -140,6 +143,9 @@ pub(crate) async fn place(worker: &mut Worker, job: &Job, wish: Wish) {
         place_by_cart(worker, job, wish).await;
     } else {
         place_directly(worker, job, wish).await;
+    }
+    if worker.book.pending.len() >= PENDING_MAX {
+        job.pace.stop();
     }
 }
 

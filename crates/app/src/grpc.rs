@@ -1,5 +1,6 @@
 //! LOMS over gRPC: the service, what stands around it, and the server.
 
+mod deadline;
 mod incoming;
 mod observe;
 pub mod server;

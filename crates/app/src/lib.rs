@@ -17,3 +17,5 @@ pub mod roles;
 #[cfg(any(feature = "cart", feature = "loms"))]
 pub mod status;
 pub mod telemetry;
+#[cfg(any(feature = "cart", feature = "loms"))]
+pub mod wiring;

@@ -5,8 +5,6 @@
 pub mod all;
 #[cfg(feature = "cart")]
 pub mod cart;
-#[cfg(feature = "cart")]
-pub mod links;
 #[cfg(feature = "loms")]
 pub mod loms;
 #[cfg(feature = "notifier")]

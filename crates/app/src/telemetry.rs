@@ -7,6 +7,7 @@
 
 mod drain;
 mod forward;
+mod levels;
 mod measure;
 mod output;
 mod panics;

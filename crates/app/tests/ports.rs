@@ -38,10 +38,20 @@ fn quiet() -> Logger {
 
 /// A LOMS whose batches run until the test ends.
 fn loms(stock: &[(i64, u32)]) -> (Batcher, Arc<MemoryLedger>) {
-    let records = stock.iter().map(|(n, total)| StockRecord { sku: sku(*n), stock: Stock::new(*total, 0).unwrap() });
-    let limits = LedgerLimits { orders_max: 100, outbox_max: 100, keys_kept: Duration::from_secs(24 * 3600) };
+    let records = stock.iter().map(|(n, total)| StockRecord {
+        sku: sku(*n),
+        stock: Stock::new(*total, 0).unwrap(),
+    });
+    let limits = LedgerLimits {
+        orders_max: 100,
+        outbox_max: 100,
+        keys_kept: Duration::from_secs(24 * 3600),
+    };
     let ledger = Arc::new(MemoryLedger::new(limits, records, SystemClock.now()));
-    let limits = BatchLimits { batch_max: 8, queue_max: 8 };
+    let limits = BatchLimits {
+        batch_max: 8,
+        queue_max: 8,
+    };
     let (book, batches) = order_book(limits, Arc::clone(&ledger), SystemClock, Arc::default());
     tokio::spawn(batches.run(CancellationToken::new()));
     (book, ledger)
@@ -54,10 +64,16 @@ async fn in_process(stock: &[(i64, u32)]) -> InProcessLoms<Batcher, Arc<MemoryLe
 
 async fn over_grpc(stock: &[(i64, u32)]) -> GrpcLoms {
     let (book, ledger) = loms(stock);
-    let limits = GrpcLimits { connections_max: 8, streams_max: 8, call_timeout: Duration::from_secs(5) };
+    let limits = GrpcLimits {
+        connections_max: 8,
+        streams_max: 8,
+        call_timeout: Duration::from_secs(5),
+    };
     let service = LomsService::new(book, ledger, quiet());
     let requests = RequestLog::new(quiet(), 0);
-    let server = GrpcServer::bind(ANY_PORT, service, limits, Tracing::new(0.0), requests).await.unwrap();
+    let server = GrpcServer::bind(ANY_PORT, service, limits, Tracing::new(0.0), requests)
+        .await
+        .unwrap();
     let url = format!("http://{}", server.address().unwrap());
     tokio::spawn(server.run(CancellationToken::new()));
     GrpcLoms::new(&url, Duration::from_secs(5), || None).unwrap()
@@ -78,11 +94,20 @@ async fn from_the_catalogue(products: &[(i64, &str, u32)]) -> Catalogue {
 async fn over_http(products: &[(i64, &str, u32)]) -> CachedProducts<HttpProducts> {
     let random = SmallRng::seed_from_u64(1);
     let faults = MisbehaveSettings::default();
-    let shop = Data::new(ProductsShop::new(catalogue(products), "key", faults, Arc::new(SystemClock), random));
+    let shop = Data::new(ProductsShop::new(
+        catalogue(products),
+        "key",
+        faults,
+        Arc::new(SystemClock),
+        random,
+    ));
     let server = Server {
         service: "products",
         listen: ANY_PORT,
-        limits: HttpSettings { workers: 1, ..HttpSettings::default() },
+        limits: HttpSettings {
+            workers: 1,
+            ..HttpSettings::default()
+        },
         body_max_bytes: 1024,
         style: ErrorStyle::PROBLEM,
         ops: None,
@@ -107,7 +132,14 @@ async fn over_http(products: &[(i64, &str, u32)]) -> CachedProducts<HttpProducts
     };
     let client = HttpProducts::new(&settings, Arc::new(SystemClock), || None).unwrap();
     let kept = Duration::from_secs(60);
-    CachedProducts::new(client, CacheSettings { entries_max: 100, ttl: kept, unknown_ttl: kept })
+    CachedProducts::new(
+        client,
+        CacheSettings {
+            entries_max: 100,
+            ttl: kept,
+            unknown_ttl: kept,
+        },
+    )
 }
 
 loms_contract!(loms_in_process, in_process);

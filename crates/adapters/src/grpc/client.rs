@@ -47,7 +47,9 @@ impl GrpcLoms {
     /// [`BadUrl`].
     pub fn new(url: &str, timeout: Duration, trace: fn() -> Option<TraceContext>) -> Result<Self, BadUrl> {
         let endpoint = Endpoint::from_shared(url.to_owned())?
-            .connect_timeout(timeout)
+            // Before the deadline of the call: a server that cannot be reached is to be told from
+            // one that does not answer.
+            .connect_timeout(timeout / 2)
             .concurrency_limit(IN_FLIGHT_MAX)
             .tcp_nodelay(true)
             .http2_keep_alive_interval(Duration::from_secs(10))
@@ -113,9 +115,15 @@ impl Loms for GrpcLoms {
 
 /// What a status proves about a creation.
 fn of_create(status: Status) -> LomsError {
+    if never_sent(&status) {
+        return LomsError::Unavailable(cause(status));
+    }
+    if !of_the_server(&status) {
+        return LomsError::Unknown(cause(status));
+    }
     match status.code() {
         Code::FailedPrecondition => LomsError::Refused(status.message().to_owned()),
-        Code::Unavailable if nothing_was_done(&status) => LomsError::Unavailable(cause(status)),
+        Code::Unavailable => LomsError::Unavailable(cause(status)),
         Code::InvalidArgument
         | Code::AlreadyExists
         | Code::ResourceExhausted
@@ -123,7 +131,6 @@ fn of_create(status: Status) -> LomsError {
         | Code::PermissionDenied
         | Code::Unauthenticated => LomsError::Rejected(cause(status)),
         Code::Ok
-        | Code::Unavailable
         | Code::Cancelled
         | Code::Unknown
         | Code::DeadlineExceeded
@@ -135,15 +142,23 @@ fn of_create(status: Status) -> LomsError {
     }
 }
 
-/// The server itself said so (a status of the transport has a source), or was never reached.
-fn nothing_was_done(status: &Status) -> bool {
+/// How tonic begins the message of a status that it made from an HTTP status.
+const FROM_HTTP: &str = "grpc-status header missing";
+
+/// The server itself said so: a status that the transport or the codec made has a source, and
+/// one that tonic made from the answer of a proxy says it.
+fn of_the_server(status: &Status) -> bool {
+    status.source().is_none() && !status.message().starts_with(FROM_HTTP)
+}
+
+/// There was no connection to send it on.
+fn never_sent(status: &Status) -> bool {
     let mut source = status.source();
-    let from_the_server = source.is_none();
     while let Some(error) = source {
         if error.is::<ConnectError>() {
             return true;
         }
         source = error.source();
     }
-    from_the_server
+    false
 }

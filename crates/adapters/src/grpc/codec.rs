@@ -2,6 +2,8 @@
 //! mistake, INVALID_ARGUMENT, where tonic calls them INTERNAL, which the contract keeps for our
 //! own bugs.
 
+use std::sync::Arc;
+
 use prost::Message;
 use tonic::Status;
 use tonic::codec::{Codec, DecodeBuf, Decoder};
@@ -45,8 +47,11 @@ impl<U: Message + Default> Decoder for StrictDecoder<U> {
     type Error = Status;
 
     fn decode(&mut self, buf: &mut DecodeBuf<'_>) -> Result<Option<U>, Status> {
-        self.0
-            .decode(buf)
-            .map_err(|_| Status::invalid_argument("the request is not a message of this method"))
+        self.0.decode(buf).map_err(|broken| {
+            let mut status = Status::invalid_argument("the request is not a message of this method");
+            // The source tells a client, which decodes answers by this too, that no server said so.
+            status.set_source(Arc::new(broken));
+            status
+        })
     }
 }

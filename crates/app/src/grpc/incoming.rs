@@ -5,12 +5,17 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures::Stream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::transport::server::{Connected, TcpConnectInfo};
+
+/// Pause after a connection that could not be accepted: the reason, such as no free descriptor,
+/// is likely to last, and without a pause this would spin.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// A connection, which gives its place back when it closes.
 #[derive(Debug)]
@@ -29,6 +34,9 @@ pub(super) fn bounded(listener: TcpListener, max: usize) -> impl Stream<Item = i
             stream.set_nodelay(true)?;
             Ok(Bounded { stream, _place: place })
         });
+        if accepted.is_err() {
+            tokio::time::sleep(PAUSE).await;
+        }
         Some((accepted, (listener, places)))
     })
 }

@@ -1,18 +1,23 @@
-//! What every gRPC call goes through: a span below the caller's, a line in the log, metrics by
-//! method and code, and the trace id in the answer. It also mends two codes: tonic answers a
-//! request that is too large with OUT_OF_RANGE, the contract with RESOURCE_EXHAUSTED; and a call
-//! whose time is over with CANCELLED, the contract with DEADLINE_EXCEEDED.
+//! What every gRPC call goes through: a span below the caller's, a bound in time, an answer for a
+//! call that panics, a line in the log, metrics by method and code, and the trace id in the answer.
+//! It also mends one code: tonic answers a request that is too large with OUT_OF_RANGE, the
+//! contract with RESOURCE_EXHAUSTED.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use domain::trace::TraceContext;
+use futures::FutureExt;
 use metrics::{Counter, Histogram};
 use opentelemetry::KeyValue;
-use tonic::Code;
+use tokio_util::task::TaskTracker;
 use tonic::codegen::http::{HeaderValue, Request, Response};
+use tonic::{Code, Status};
 use tower::{Layer, Service};
 
+use super::deadline;
 use crate::telemetry::{Importance, RequestLine, RequestLog, Stopwatch, Tracing};
 
 const GRPC_STATUS: &str = "grpc-status";
@@ -40,6 +45,8 @@ pub(super) struct Observe(Arc<Shared>);
 struct Shared {
     tracing: Tracing,
     requests: RequestLog,
+    call_timeout: Duration,
+    calls: TaskTracker,
     handles: Handles,
 }
 
@@ -50,13 +57,20 @@ impl std::fmt::Debug for Shared {
 }
 
 impl Observe {
-    pub(super) fn new(tracing: Tracing, requests: RequestLog) -> Self {
+    pub(super) fn new(tracing: Tracing, requests: RequestLog, call_timeout: Duration) -> Self {
         let handles = std::array::from_fn(|_| std::array::from_fn(|_| OnceLock::new()));
         Self(Arc::new(Shared {
             tracing,
             requests,
+            call_timeout,
+            calls: TaskTracker::new(),
             handles,
         }))
+    }
+
+    /// Counts the calls that are not answered yet. A stream is answered when it begins.
+    pub(super) fn calls(&self) -> TaskTracker {
+        self.0.calls.clone()
     }
 }
 
@@ -83,7 +97,7 @@ where
     S: Service<Request<A>, Response = Response<B>>,
     S::Future: Send + 'static,
     S::Error: Send,
-    B: Send + 'static,
+    B: Default + Send + 'static,
 {
     type Response = Response<B>;
     type Error = S::Error;
@@ -106,10 +120,16 @@ where
             .and_then(|value| value.to_str().ok());
         let span = self.shared.tracing.request(header.and_then(TraceContext::parse));
         let shared = Arc::clone(&self.shared);
-        let call = self.inner.call(request);
+        let counted = shared.calls.token();
+        let bound = deadline::of(request.headers(), shared.call_timeout);
+        let call = tokio::time::timeout(bound, AssertUnwindSafe(self.inner.call(request)).catch_unwind());
         let current = span.clone();
         Box::pin(current.around(async move {
-            let mut answer = call.await?;
+            let mut answer = match call.await {
+                Ok(Ok(answer)) => answer?,
+                Ok(Err(_panic)) => Status::internal("internal error").into_http(), // the hook has logged it
+                Err(_elapsed) => Status::deadline_exceeded("not done in time; the outcome is not known").into_http(),
+            };
             let code = mend(&mut answer);
             if let Some(ids) = span.ids()
                 && let Ok(id) = HeaderValue::try_from(format!("{:032x}", ids.trace_id()))
@@ -117,6 +137,7 @@ where
                 answer.headers_mut().insert("x-trace-id", id);
             }
             shared.tell(method, code, &watch, &span);
+            drop(counted);
             Ok(answer)
         }))
     }
@@ -129,13 +150,13 @@ fn mend<B>(answer: &mut Response<B>) -> Code {
     let Some(status) = headers.get(GRPC_STATUS) else {
         return Code::Ok;
     };
-    let (code, mended) = match Code::from_bytes(status.as_bytes()) {
-        Code::OutOfRange => (Code::ResourceExhausted, "8"),
-        Code::Cancelled => (Code::DeadlineExceeded, "4"),
-        code => return code,
-    };
-    headers.insert(GRPC_STATUS, HeaderValue::from_static(mended));
-    code
+    match Code::from_bytes(status.as_bytes()) {
+        Code::OutOfRange => {
+            headers.insert(GRPC_STATUS, HeaderValue::from_static("8"));
+            Code::ResourceExhausted
+        }
+        code => code,
+    }
 }
 
 impl Shared {

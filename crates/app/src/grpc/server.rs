@@ -11,6 +11,7 @@ use domain::stock::ports::StockQueries;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
+use tonic_health::ServingStatus;
 
 use super::incoming::bounded;
 use super::observe::Observe;
@@ -19,6 +20,10 @@ use crate::telemetry::{RequestLog, Tracing};
 
 /// The largest request, in bytes. Source: the contract.
 pub const REQUEST_MAX_BYTES: usize = 256 * 1024;
+
+/// Time for answers to leave after the last call is answered. Streams of health and reflection
+/// that a client holds open would otherwise hold up the end of the process.
+const STREAMS_GRACE: Duration = Duration::from_millis(500);
 
 /// The limits of the server.
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +47,9 @@ pub enum GrpcError {
         /// Why.
         source: io::Error,
     },
+    /// It ended before it was stopped.
+    #[error("the gRPC server ended by itself")]
+    Ended(#[source] Option<tonic::transport::Error>),
     /// The descriptors are broken: our bug.
     #[error("reflection cannot be served")]
     Reflection(#[source] tonic_reflection::server::Error),
@@ -75,7 +83,7 @@ impl<B: OrderBook + Clone, Q: OrderQueries + StockQueries + Clone> GrpcServer<B,
             listener,
             service,
             limits,
-            observe: Observe::new(tracing, requests),
+            observe: Observe::new(tracing, requests, limits.call_timeout),
         })
     }
 
@@ -87,10 +95,12 @@ impl<B: OrderBook + Clone, Q: OrderQueries + StockQueries + Clone> GrpcServer<B,
         self.listener.local_addr()
     }
 
-    /// Serves until it is stopped, and then until what is in flight is answered.
+    /// Serves until it is stopped, and then until all calls in flight are answered. A stream that a
+    /// client holds open is not waited for.
     ///
     /// # Errors
-    /// [`GrpcError::Reflection`] before anything is served.
+    /// [`GrpcError::Reflection`] before anything is served, [`GrpcError::Ended`] where it stops serving
+    /// without being told to.
     pub async fn run(self, stop: CancellationToken) -> Result<(), GrpcError> {
         let (health_reporter, health) = tonic_health::server::health_reporter();
         health_reporter.set_serving::<LomsServer<LomsService<B, Q>>>().await;
@@ -100,9 +110,9 @@ impl<B: OrderBook + Clone, Q: OrderQueries + StockQueries + Clone> GrpcServer<B,
             .build_v1()
             .map_err(GrpcError::Reflection)?;
         let loms = LomsServer::new(self.service).max_decoding_message_size(REQUEST_MAX_BYTES);
+        let (stopping, calls) = (stop.clone(), self.observe.calls());
         let served = Server::builder()
             .layer(self.observe)
-            .timeout(self.limits.call_timeout)
             .max_concurrent_streams(self.limits.streams_max)
             .http2_keepalive_interval(Some(Duration::from_secs(30)))
             .http2_keepalive_timeout(Some(Duration::from_secs(10)))
@@ -110,11 +120,20 @@ impl<B: OrderBook + Clone, Q: OrderQueries + StockQueries + Clone> GrpcServer<B,
             .add_service(health)
             .add_service(reflection)
             .serve_with_incoming_shutdown(bounded(self.listener, self.limits.connections_max), async move {
-                stop.cancelled().await;
+                stopping.cancelled().await;
                 health_reporter.set_not_serving::<LomsServer<LomsService<B, Q>>>().await;
+                health_reporter.set_service_status("", ServingStatus::NotServing).await;
             });
-        // Errors of single connections do not end the server, and there are no others here.
-        let _ = served.await;
-        Ok(())
+        let answered = async {
+            stop.cancelled().await;
+            calls.close();
+            calls.wait().await;
+            tokio::time::sleep(STREAMS_GRACE).await;
+        };
+        tokio::select! {
+            // Errors of single connections do not end it.
+            ended = served => if stop.is_cancelled() { Ok(()) } else { Err(GrpcError::Ended(ended.err())) },
+            () = answered => Ok(()),
+        }
     }
 }

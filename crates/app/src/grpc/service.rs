@@ -59,9 +59,7 @@ impl<B, Q> LomsService<B, Q> {
         M: Validate<Context = ()>,
     {
         let (metadata, _, message) = request.into_parts();
-        message
-            .validate()
-            .map_err(|report| invalid(report.to_string().trim_end().replace('\n', "; ")))?;
+        message.validate().map_err(|report| invalid(broken_rules(&report)))?;
         self.handle(message, &metadata).await.map(Response::new)
     }
 
@@ -81,8 +79,36 @@ impl<B, Q> LomsService<B, Q> {
     }
 }
 
-fn invalid(error: impl ToString) -> Status {
-    Status::new(status::row(ErrorKind::Invalid).grpc, error.to_string())
+/// Most characters of a message that tells a caller what is wrong with what it sent: it travels
+/// in a header, of which clients take a few KiB, and what it quotes may be as large as a request.
+const MESSAGE_MAX_CHARS: usize = 512;
+/// Most broken rules that one answer names.
+const RULES_MAX: usize = 8;
+
+/// The status of a request that is wrong.
+pub(crate) fn invalid(error: impl ToString) -> Status {
+    let mut message = error.to_string();
+    if let Some((end, _)) = message.char_indices().nth(MESSAGE_MAX_CHARS) {
+        message.truncate(end);
+        message.push('…');
+    }
+    Status::new(status::row(ErrorKind::Invalid).grpc, message)
+}
+
+/// The rules that a message breaks, field by field.
+fn broken_rules(report: &garde::Report) -> String {
+    let all = report.iter();
+    let named: Vec<String> = all
+        .take(RULES_MAX)
+        .map(|(path, error)| format!("{path}: {error}"))
+        .collect();
+    let more = report.iter().count() - named.len();
+    let rest = if more > 0 {
+        format!("; and {more} more")
+    } else {
+        String::new()
+    };
+    named.join("; ") + &rest
 }
 
 fn order_id(n: i64) -> Result<OrderId, Status> {

@@ -18,9 +18,9 @@ use slog::{error, warn};
 use utoipa::{OpenApi, ToSchema};
 
 use super::problem::Problem;
-use crate::roles::cart::CartShop;
 use crate::status::row;
 use crate::telemetry::chain;
+use crate::wiring::cart::CartShop;
 
 /// How many units to add.
 #[derive(Debug, Deserialize, ToSchema)]

@@ -17,9 +17,9 @@ use tonic::metadata::{Ascii, MetadataMap, MetadataValue};
 use tonic::{Code, Request, Status};
 
 use super::problem::{ErrorStyle, answer};
-use crate::grpc::service::Handle;
-use crate::roles::loms::Service;
+use crate::grpc::service::{Handle, invalid};
 use crate::status::gateway_of;
+use crate::wiring::loms::Service;
 
 /// The OpenAPI document, generated from the proto.
 pub const OPENAPI: &str = include_str!("openapi/loms.json");
@@ -70,9 +70,9 @@ where
         let status = Status::invalid_argument("send the body as content-type: application/json");
         return error(StatusCode::UNSUPPORTED_MEDIA_TYPE, &status);
     }
-    let message = body.map_err(|error| unread(&error)).and_then(|body| {
-        serde_json::from_slice(&body).map_err(|error| Status::invalid_argument(format!("not a valid body: {error}")))
-    });
+    let message = body
+        .map_err(|error| unread(&error))
+        .and_then(|body| serde_json::from_slice(&body).map_err(|error| invalid(format!("not a valid body: {error}"))));
     call(&service, &request, message).await
 }
 
@@ -83,16 +83,15 @@ where
     Service: Handle<M, Answer: Serialize>,
 {
     let pairs = web::Query::<Vec<(String, String)>>::from_query(request.query_string());
-    let pairs = pairs.map_err(|error| Status::invalid_argument(format!("not a valid query: {error}")));
+    let pairs = pairs.map_err(|error| invalid(format!("not a valid query: {error}")));
     let message = pairs.and_then(|pairs| {
         let mut fields = Map::new();
         for (name, value) in pairs.into_inner() {
             if fields.insert(name.clone(), Value::String(value)).is_some() {
-                return Err(Status::invalid_argument(format!("{name} stands in the query twice")));
+                return Err(invalid(format!("{name} stands in the query twice")));
             }
         }
-        serde_json::from_value(Value::Object(fields))
-            .map_err(|error| Status::invalid_argument(format!("not a valid query: {error}")))
+        serde_json::from_value(Value::Object(fields)).map_err(|error| invalid(format!("not a valid query: {error}")))
     });
     call(&service, &request, message).await
 }

@@ -5,9 +5,9 @@ use adapters::in_process::InProcessLoms;
 use adapters::memory::stream::MemoryStream;
 use slog::Logger;
 
-use super::links::{LomsLink, ProductsLink};
 use super::{Process, StartError, cart, loms, notifier, products};
 use crate::telemetry::trace;
+use crate::wiring::links::{LomsLink, ProductsLink};
 
 /// Starts all roles.
 ///

@@ -14,38 +14,17 @@ use domain::types::Sku;
 use slog::{Logger, info, warn};
 use tokio_util::sync::CancellationToken;
 
-use super::links::{LomsLink, ProductsLink};
 use super::{Process, StartError, tell_a_person};
 use crate::clock::SystemClock;
 use crate::config::ProductsClientSettings;
 use crate::engine::resolver::{self, ResolverLimits};
 use crate::http::cart;
 use crate::http::swagger::Swagger;
-use crate::lifecycle::{Lifecycle, Stage};
+use crate::lifecycle::Stage;
 use crate::random::RandomKeys;
 use crate::telemetry::{chain, trace};
-
-/// Checkout as it is wired here.
-pub type CartCheckout = Checkout<MemoryCarts, LomsLink, RandomKeys, Lifecycle>;
-
-/// What the HTTP interface of the cart needs.
-#[derive(Debug)]
-pub struct CartShop {
-    /// The carts.
-    pub carts: Arc<MemoryCarts>,
-    /// The catalogue.
-    pub products: Arc<ProductsLink>,
-    /// LOMS.
-    pub loms: Arc<LomsLink>,
-    /// Checkout.
-    pub checkout: CartCheckout,
-    /// Deadline of a shopper's request.
-    pub request_timeout: Duration,
-    /// Products of one cart that are fetched at the same time.
-    pub products_concurrency: NonZeroUsize,
-    /// Where errors are told.
-    pub log: Logger,
-}
+use crate::wiring::cart::{CartCheckout, CartShop};
+use crate::wiring::links::{LomsLink, ProductsLink};
 
 /// The longest pause before a request to products is tried again.
 const RETRY_PAUSE_MAX: Duration = Duration::from_secs(5);
@@ -70,9 +49,11 @@ pub fn start_apart(process: &Process, log: Logger) -> Result<(), StartError> {
         ttl: settings.products.cache_ttl(),
         unknown_ttl: settings.products.cache_unknown_ttl(),
     };
+    adapters::products::metrics::describe();
     let products = CachedProducts::new(client, cache);
     if settings.products.warm_up {
-        let warming = warm_up(products.clone(), process.life.token(Stage::Accept), log.clone());
+        let ttl = settings.products.cache_ttl();
+        let warming = keep_warm(products.clone(), ttl, process.life.token(Stage::Accept), log.clone());
         process.life.spawn(Stage::InFlight, "warm-up", warming);
     }
     process.health.optional("products", {
@@ -175,21 +156,25 @@ fn client_settings(settings: &ProductsClientSettings) -> HttpProductsSettings {
     }
 }
 
-/// Fills the cache from the list of products; while they do not answer it tries again.
-async fn warm_up(products: CachedProducts<HttpProducts>, stop: CancellationToken, log: Logger) {
+/// Fills the cache from the list of products, and again before its entries are too old, so that it
+/// never goes cold at the pace of the limiter. While products do not answer it tries again.
+async fn keep_warm(products: CachedProducts<HttpProducts>, ttl: Duration, stop: CancellationToken, log: Logger) {
+    let mut told = false;
     while let Some(warmed) = stop.run_until_cancelled(products.warm_up()).await {
-        match warmed {
+        let pause = match warmed {
             Ok(count) => {
-                info!(log, "products known"; "products" => count);
-                return;
+                if !std::mem::replace(&mut told, true) {
+                    info!(log, "products known"; "products" => count);
+                }
+                ttl / 2
             }
-            Err(error) => warn!(log, "products cannot be listed"; "error" => chain(&error)),
-        }
-        if stop
-            .run_until_cancelled(tokio::time::sleep(WARM_UP_RETRY))
-            .await
-            .is_none()
-        {
+            Err(error) => {
+                warn!(log, "products cannot be listed"; "error" => chain(&error));
+                told = false;
+                WARM_UP_RETRY
+            }
+        };
+        if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
             return;
         }
     }

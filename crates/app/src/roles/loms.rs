@@ -23,9 +23,7 @@ use crate::http::gateway;
 use crate::http::swagger::Swagger;
 use crate::lifecycle::Stage;
 use crate::telemetry::{RequestLog, chain};
-
-/// The service as it is wired here.
-pub type Service = LomsService<Batcher, Arc<MemoryLedger>>;
+use crate::wiring::loms::Service;
 
 /// What a cart in the same process needs of LOMS.
 #[derive(Debug, Clone)]

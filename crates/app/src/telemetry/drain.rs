@@ -10,6 +10,7 @@ use domain::clock::Clock;
 use slog::{BorrowedKV, Drain, KV, Level, Logger, Never, OwnedKVList, Record, RecordLocation, RecordStatic, o};
 use slog_async::{AsyncCore, AsyncError, AsyncGuard};
 
+use super::levels::level_name;
 use super::output::{Gathered, Output};
 use super::pretty::Pretty;
 use super::trace;
@@ -117,17 +118,6 @@ impl KV for Moment {
             to.emit_arguments("span_id", &format_args!("{:016x}", trace.span_id()))?;
         }
         Ok(())
-    }
-}
-
-/// A level as the settings spell it.
-pub(super) const fn level_name(level: Level) -> &'static str {
-    match level {
-        Level::Critical | Level::Error => "error",
-        Level::Warning => "warn",
-        Level::Info => "info",
-        Level::Debug => "debug",
-        Level::Trace => "trace",
     }
 }
 

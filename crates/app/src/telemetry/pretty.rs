@@ -5,7 +5,7 @@ use std::io;
 
 use slog::{Drain, KV, Key, OwnedKVList, Record};
 
-use super::drain::level_name;
+use super::levels::level_name;
 use super::output::Output;
 
 /// Writes lines for people.

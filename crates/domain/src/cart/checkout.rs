@@ -163,7 +163,12 @@ impl<C: Carts, L: Loms, K: Keys, S: Spawner> Checkout<C, L, K, S> {
             }
             let order = answer?;
             // Our key may have been answered while we joined a later flight: then that answer counts.
-            return Ok(self.answered(user, caller_key.as_ref()).await.ok().flatten().unwrap_or(order));
+            return Ok(self
+                .answered(user, caller_key.as_ref())
+                .await
+                .ok()
+                .flatten()
+                .unwrap_or(order));
         }
     }
 

@@ -150,9 +150,15 @@ pub async fn an_unknown_outcome_remembers_who_asked(carts: impl Carts) {
 pub async fn an_answer_is_not_replaced(carts: impl Carts) {
     assert_eq!(carts.answered(user(1), key("mine")).await.expect("there"), None);
     for order in [7, 8] {
-        carts.end(user(1), key("none"), Ended::Placed(order_id(order)), vec![key("mine")]).await.expect("there");
+        carts
+            .end(user(1), key("none"), Ended::Placed(order_id(order)), vec![key("mine")])
+            .await
+            .expect("there");
     }
-    assert_eq!(carts.answered(user(1), key("mine")).await.expect("there"), Some(order_id(7)));
+    assert_eq!(
+        carts.answered(user(1), key("mine")).await.expect("there"),
+        Some(order_id(7))
+    );
     assert_eq!(carts.answered(user(2), key("mine")).await.expect("there"), None);
 }
 

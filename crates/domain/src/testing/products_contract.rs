@@ -7,14 +7,25 @@ use crate::cart::ports::Products;
 use crate::types::Price;
 
 /// The products of the catalogue.
-pub const CATALOGUE: &[(i64, &str, u32)] = &[(1, "Apple", 50), (7, "Crème brûlée \"maison\"", u32::MAX), (i64::MAX, "Last", 0)];
+pub const CATALOGUE: &[(i64, &str, u32)] = &[
+    (1, "Apple", 50),
+    (7, "Crème brûlée \"maison\"", u32::MAX),
+    (i64::MAX, "Last", 0),
+];
 
 /// A product is told as it is, whoever asks how often.
 pub async fn products_are_told_as_they_are(products: impl Products) {
     for _ in 0..2 {
         for (number, name, price) in CATALOGUE {
-            let product = products.product(sku(*number)).await.expect("there").expect("in the catalogue");
-            assert_eq!((product.sku, &*product.name, product.price), (sku(*number), *name, Price(*price)));
+            let product = products
+                .product(sku(*number))
+                .await
+                .expect("there")
+                .expect("in the catalogue");
+            assert_eq!(
+                (product.sku, &*product.name, product.price),
+                (sku(*number), *name, Price(*price))
+            );
         }
     }
 }

@@ -115,8 +115,9 @@ impl NaiveCarts {
             cart.lines.retain(|_, count| *count > 0);
         }
         if let Some(order) = outcome {
-            self.answered
-                .extend(told.into_iter().map(|caller| ((user, caller), order)));
+            for caller in told {
+                self.answered.entry((user, caller)).or_insert(order);
+            }
         }
     }
 }
