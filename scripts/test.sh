@@ -111,15 +111,23 @@ step_doctests() {
     instrumented cargo test --locked --workspace --doc
 }
 
+# Of the binaries that ran and no others: what older builds left behind would count as never run.
 step_coverage() {
-    instrumented cargo llvm-cov report --lcov --output-path "$LOGS/coverage.lcov" >/dev/null
-    python3 scripts/checks/coverage.py "$LOGS/coverage.lcov" --floor "$COVERAGE_FLOOR" | tee "$LOGS/coverage.txt"
+    local binaries
+    instrumented cargo nextest list --locked --workspace --list-type binaries-only --message-format json \
+        --cargo-quiet >"$LOGS/binaries.json"
+    mapfile -t binaries < <(python3 scripts/checks/coverage.py objects "$LOGS/binaries.json")
+    "$LLVM_PROFDATA" merge --sparse --failure-mode=all --output "$LOGS/tests.profdata" "$TARGET"/*.profraw
+    "$LLVM_COV" export --format=lcov --instr-profile "$LOGS/tests.profdata" "${binaries[@]/#/--object=}" \
+        >"$LOGS/coverage.lcov" 2>"$LOGS/coverage.err" || fail "$(cat "$LOGS/coverage.err")"
+    python3 scripts/checks/coverage.py report "$LOGS/coverage.lcov" --floor "$COVERAGE_FLOOR" | tee "$LOGS/coverage.txt"
     NOTE=$(tail -n 1 "$LOGS/coverage.txt")
 }
 
 # The memory stores on shuttle's locks: the checker decides every interleaving.
 step_model() {
-    instrumented cargo nextest run --locked --workspace --config-file scripts/nextest.toml \
+    need_python_tools
+    cargo nextest run --locked --workspace --config-file scripts/nextest.toml \
         --features adapters/model-check --test 'model_check*'
 }
 

@@ -3,9 +3,13 @@
 Counted are lines of code that ship: generated code, the domain's test support, and everything from
 a file's `#[cfg(test)]` module on are left out, so that tests do not raise the figure by running.
 The floor holds for the areas in GATED; the last line printed is the one the summary shows.
+
+    coverage.py report LCOV --floor 90
+    coverage.py objects FILE     the paths of all programs in what `cargo nextest list` wrote as JSON
 """
 
 import argparse
+import json
 import pathlib
 import sys
 
@@ -54,15 +58,21 @@ def ranges(numbers):
     return " ".join(str(a) if a == b else f"{a}-{b}" for a, b in out)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("lcov", type=pathlib.Path)
-    parser.add_argument("--floor", type=float, required=True)
-    options = parser.parse_args()
+def objects(listing):
+    """The test programs, and the programs that they start."""
+    found = [binary["binary-path"] for binary in listing["rust-binaries"].values()]
+    target = pathlib.Path(listing["rust-build-meta"]["target-directory"])
+    for programs in listing["rust-build-meta"]["non-test-binaries"].values():
+        found += [str(target / program["path"]) for program in programs if program["kind"] == "bin-exe"]
+    return sorted(set(found))
+
+
+def report(options):
+    """Prints the table, and fails below the floor."""
     root = pathlib.Path.cwd()
     totals = {name: [0, 0] for name, _ in AREAS}
     missed = {}
-    for name, lines in records(options.lcov):
+    for name, lines in records(options.file):
         path = pathlib.Path(name)
         if not path.is_relative_to(root) or not path.exists():
             continue
@@ -88,6 +98,18 @@ def main():
     figures = ", ".join(f"{area} {share[area]:.2f} %" for area in GATED)
     print(f"lines: {figures} (floor {options.floor:g} %{', MISSED' if low else ''})")
     sys.exit(1 if low else 0)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["report", "objects"])
+    parser.add_argument("file", type=pathlib.Path)
+    parser.add_argument("--floor", type=float, default=0)
+    options = parser.parse_args()
+    if options.what == "objects":
+        print(*objects(json.loads(options.file.read_text())), sep="\n")
+    else:
+        report(options)
 
 
 if __name__ == "__main__":

@@ -84,7 +84,7 @@ fn operation(method: &MethodDescriptor, verb: &str, rules: &Rules) -> Value {
             parameters.push(json!({
                 "name": field.json_name(), "in": "query", "required": true,
                 "description": comment(&field.parent_file(), field.path()), "schema": query(&schema),
-                "example": "1",
+                "example": sample(&field),
             }));
         }
     } else {
@@ -123,16 +123,21 @@ fn responses(method: &MethodDescriptor, verb: &str) -> Value {
     if verb == "post" {
         errors.push(("413", "the request is over 256 KiB (code 8)"));
         errors.push(("415", "the body is not application/json (code 3)"));
+    }
+    if method.name() == "OrderCreate" {
+        errors.push(("409", "the idempotency key was used with another body (code 6)"));
         errors.push((
             "504",
             "outcome unknown: repeat with the same idempotency key only (code 4)",
         ));
-    }
-    if method.name() == "OrderCreate" {
-        errors.push(("409", "the idempotency key was used with another body (code 6)"));
     } else {
         errors.push(("404", "it does not exist (code 5)"));
+        errors.push((
+            "504",
+            "no answer in time: repeat, a second time changes nothing (code 4)",
+        ));
     }
+    errors.sort_unstable();
     for (status, description) in errors {
         let content = json!({ "application/json": { "schema": { "$ref": "#/components/schemas/Error" } } });
         responses.insert(
@@ -235,13 +240,18 @@ fn example(message: &MessageDescriptor) -> Value {
     let fields = message.fields().map(|field| {
         let value = match field.kind() {
             Kind::Message(inner) => json!([example(&inner)]),
-            Kind::Int64 if field.name() == "sku" => json!("1001"),
-            Kind::Int64 => json!("1"),
-            _ => json!(1),
+            // As the gateway itself writes it.
+            Kind::Int64 => json!(sample(&field).to_string()),
+            _ => sample(&field),
         };
         (field.json_name().to_owned(), value)
     });
     Value::Object(fields.collect())
+}
+
+/// A number that works in a shop that has just begun.
+fn sample(field: &FieldDescriptor) -> Value {
+    if field.name() == "sku" { json!(1001) } else { json!(1) }
 }
 
 /// The comment above something in the `.proto`, on one line.

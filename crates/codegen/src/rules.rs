@@ -57,3 +57,64 @@ pub(crate) fn bound(rule: &str, name: &str) -> Option<u64> {
         .parse()
         .ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use protox::file::{File, FileResolver};
+
+    use super::*;
+
+    struct Text(String);
+
+    impl FileResolver for Text {
+        fn open_file(&self, name: &str) -> Result<File, protox::Error> {
+            File::from_source(name, &self.0)
+        }
+    }
+
+    /// What is read of a service whose request has these fields.
+    fn read_of(fields: &str) -> Result<Rules, String> {
+        let text = format!(
+            "syntax = \"proto3\"; package p;
+             service S {{ rpc Call(Request) returns (Answer); }}
+             message Part {{
+               int64 sku = 1; // garde: range(min = 1)
+             }}
+             message Request {{
+               {fields}
+             }}
+             message Answer {{ int64 free = 1; }}"
+        );
+        let mut compiler = protox::Compiler::with_file_resolver(Text(text));
+        compiler.include_source_info(true).open_file("p.proto").unwrap();
+        let pool = compiler.descriptor_pool();
+        read(&pool, &pool.get_service_by_name("p.S").unwrap())
+    }
+
+    #[test]
+    fn rules_stand_behind_the_fields_of_requests() {
+        let rules = read_of("repeated Part parts = 1; // garde: length(min = 1, max = 500), dive").unwrap();
+        let expected = [
+            ("p.Part.sku", "range(min = 1)"),
+            ("p.Request.parts", "length(min = 1, max = 500), dive"),
+        ];
+        let told: Vec<_> = rules
+            .iter()
+            .map(|(name, rule)| (name.as_str(), rule.as_str()))
+            .collect();
+        assert_eq!(told, expected);
+        assert_eq!(
+            (bound(expected[1].1, "min"), bound(expected[1].1, "max")),
+            (Some(1), Some(500))
+        );
+        assert_eq!(bound(expected[0].1, "max"), None);
+    }
+
+    #[test]
+    fn a_field_of_a_request_without_a_rule_is_an_error() {
+        let error = read_of("int64 id = 1; // its number").unwrap_err();
+        assert!(error.contains("p.Request.id"), "{error}");
+        let error = read_of("repeated Part parts = 1; // garde: length(min = 1)").unwrap_err();
+        assert!(error.contains("p.Request.parts") && error.contains("dive"), "{error}");
+    }
+}

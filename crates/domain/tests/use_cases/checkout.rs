@@ -59,7 +59,7 @@ fn gated(answer: Answer) -> (oneshot::Sender<()>, Answer) {
     (open, late.boxed())
 }
 
-/// What happens before a step over the carts, once.
+/// What happens before a step over the carts, or after it, once.
 type Before = Mutex<Option<BoxFuture<'static, Result<(), CartsError>>>>;
 
 async fn happen(before: &Before) -> Result<(), CartsError> {
@@ -70,6 +70,7 @@ async fn happen(before: &Before) -> Result<(), CartsError> {
 /// Carts in memory whose steps can be held up, or made to fail, once.
 struct TestCarts {
     inner: MemoryCarts,
+    after_answered: Before,
     before_freeze: Before,
     before_end: Before,
 }
@@ -97,7 +98,9 @@ impl Carts for TestCarts {
         self.inner.clear(user).await
     }
     async fn answered(&self, user: UserId, caller_key: IdempotencyKey) -> Result<Option<OrderId>, CartsError> {
-        self.inner.answered(user, caller_key).await
+        let answered = self.inner.answered(user, caller_key).await;
+        happen(&self.after_answered).await?;
+        answered
     }
     async fn freeze(
         &self,
@@ -147,6 +150,7 @@ impl Bench {
         });
         let carts = Arc::new(TestCarts {
             inner,
+            after_answered: Before::default(),
             before_freeze: Before::default(),
             before_end: Before::default(),
         });
@@ -185,7 +189,8 @@ impl Bench {
     }
 
     fn add(&self, n: i64, s: i64, count: u32) {
-        block_on(self.carts.add(user(n), sku(s), units(count), u32::MAX)).unwrap();
+        let added = self.carts.add(user(n), sku(s), units(count), u32::MAX);
+        added.now_or_never().unwrap().unwrap();
     }
 
     fn content(&self) -> Vec<(i64, u32)> {

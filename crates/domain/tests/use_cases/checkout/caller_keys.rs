@@ -104,6 +104,30 @@ fn a_repeat_is_answered_although_another_checkout_is_in_flight() {
     assert_eq!(bench.run_keyed("another").unwrap(), order_id(6));
 }
 
+/// The key was looked up in vain, then answered, and its caller joins what is in flight by then.
+#[test]
+fn a_repeat_that_overtook_its_answer_still_gets_it() {
+    let (open, late) = gated(placed(6));
+    let bench = Bench::with([placed(5), late]);
+    block_on(async {
+        let go_on = TestCarts::hold_up(&bench.carts.after_answered);
+        let mut repeat = bench.call(Some("mine"));
+        waits(&mut repeat).await;
+        assert_eq!(bench.call(Some("mine")).await.unwrap(), order_id(5));
+        bench.fill(1);
+        let mut another = bench.call(None);
+        waits(&mut another).await;
+        go_on.send(()).unwrap();
+        waits(&mut repeat).await;
+        open.send(()).unwrap();
+        assert_eq!(
+            [another.await.unwrap(), repeat.await.unwrap()],
+            [order_id(6), order_id(5)]
+        );
+    });
+    assert_eq!(bench.run_keyed("mine").unwrap(), order_id(5));
+}
+
 #[test]
 fn a_refusal_is_not_remembered() {
     let bench = Bench::with([refused(), placed(5)]);

@@ -118,7 +118,7 @@ fn it_runs_although_its_caller_went_away_before_anything_was_frozen() {
 #[test]
 fn a_caller_who_went_away_while_its_key_was_looked_up_began_nothing() {
     let bench = Bench::with([]);
-    let _open = TestCarts::hold_up(&bench.carts.before_freeze);
+    let _open = TestCarts::hold_up(&bench.carts.after_answered);
     assert!(bench.call(Some("mine")).now_or_never().is_none());
     assert_eq!((bench.spawner.take().len(), bench.checkout.in_flight()), (0, 0));
 }
