@@ -11,6 +11,7 @@ set -eu
 build
 out=var/compare
 mkdir -p "$out"
+dir=$(mktemp -d)
 bare_http_pid=
 bare_grpc_pid=
 clean() {
@@ -19,16 +20,16 @@ clean() {
         kill "$pid" 2>/dev/null || true
         wait "$pid" 2>/dev/null || true
     done
-    rm -f "$out/catalogue.json" "$out/stock.json" "$out/app.log" "$out/app.log.err"
+    rm -rf "$dir"
 }
 trap clean EXIT
 trap 'exit 1' INT TERM
 
 # 10,000 products with more stock than any run can sell.
 awk 'BEGIN { printf "["; for (i = 1; i <= 10000; i++)
-    printf "%s{\"sku\":%d,\"name\":\"Product %d\",\"price\":%d}\n", (i > 1 ? "," : ""), i, i, i; print "]" }' >"$out/catalogue.json"
+    printf "%s{\"sku\":%d,\"name\":\"Product %d\",\"price\":%d}\n", (i > 1 ? "," : ""), i, i, i; print "]" }' >"$dir/catalogue.json"
 awk 'BEGIN { printf "["; for (i = 1; i <= 10000; i++)
-    printf "%s{\"sku\":%d,\"total_count\":4000000000,\"reserved\":0}\n", (i > 1 ? "," : ""), i; print "]" }' >"$out/stock.json"
+    printf "%s{\"sku\":%d,\"total_count\":4000000000,\"reserved\":0}\n", (i > 1 ? "," : ""), i; print "]" }' >"$dir/stock.json"
 
 # shellcheck disable=SC2046 # one port a word
 set -- $("$load" free-ports 2) "$@"
@@ -40,7 +41,7 @@ bare_http_pid=$!
 "$load" bare-grpc --addr "$bare_grpc" &
 bare_grpc_pid=$!
 # Its log costs what it costs anywhere, and is not kept.
-start_app /dev/null --catalogue "$out/catalogue.json" --stock "$out/stock.json"
+start_app /dev/null --catalogue "$dir/catalogue.json" --stock "$dir/stock.json"
 
 "$load" compare cart-add --ours-url "http://127.0.0.1:$cart_port" --ours-pid "$app_pid" \
     --bare-url "http://$bare_http" --bare-pid "$bare_http_pid" --json "$out/cart-add.json" "$@"

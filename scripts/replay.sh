@@ -17,7 +17,9 @@ scripts/dataset.sh
 build
 out=var/replay
 mkdir -p "$out"
-log=$out/app.log
+# Runs side by side do not mix: each has its own log and report, the report of the last one stays.
+log=$out/app.$$.log
+report=$out/replay.$$.json
 trap kill_app EXIT
 trap 'exit 1' INT TERM
 
@@ -26,13 +28,20 @@ start_app "$log" --catalogue "$data/catalogue.json" --stock "$data/stock.json"
 rest=$(memory_mib VmRSS)
 # shellcheck disable=SC2086 # one argument a word
 "$load" replay --catalogue "$data/catalogue.json" --baskets "$data/baskets.jsonl" \
-    $urls --json "$out/replay.json" "$@"
+    $urls --json "$report" "$@"
 after=$(memory_mib VmRSS)
 most=$(memory_mib VmHWM)
 stop_app
 
-# Every order that was paid is three events: new, awaiting payment, payed.
+# `new` and `awaiting payment` for each order, and a third event where it was paid or cancelled; `new` and
+# `failed` for a refused one.
 seen=$(grep -c '"msg":"order event"' "$log" || true)
+expected=$(sed -n 's/.*"events_expected": \([0-9]*\).*/\1/p' "$report")
 echo "memory of the shop: $rest MiB at rest, $after MiB after the replay, $most MiB at most"
-echo "the notifier wrote $seen events"
+echo "the notifier wrote $seen events of $expected"
+[ "$seen" -eq "${expected:-$seen}" ] || {
+    echo "events are missing or repeated; the shop's log is $log" >&2
+    exit 1
+}
 rm -f "$log" "$log.err"
+mv "$report" "$out/replay.json"

@@ -70,8 +70,10 @@ pub(crate) struct Book {
     pub(crate) placed: Vec<Placed>,
     /// Calls whose outcome is unknown.
     pub(crate) pending: Vec<Pending>,
-    /// Orders that were refused: out of stock.
+    /// Orders that were refused for lack of stock: each is recorded as failed.
     pub(crate) refused: u64,
+    /// Carts that took no line, so that there was nothing to order.
+    pub(crate) unfilled: u64,
     /// Orders that were given up with nothing done.
     pub(crate) given_up: u64,
     /// Lines that no cart took: out of stock.
@@ -86,6 +88,7 @@ impl Book {
         self.placed.extend(other.placed);
         self.pending.extend(other.pending);
         self.refused += other.refused;
+        self.unfilled += other.unfilled;
         self.given_up += other.given_up;
         self.lines_refused += other.lines_refused;
         self.lines_given_up += other.lines_given_up;

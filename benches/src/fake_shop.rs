@@ -306,6 +306,7 @@ async fn a_replay_through_carts_survives_lost_answers() {
         assert_eq!(code, 0, "{report:#}");
         assert_eq!(report["audit"]["orders"], json!({"payed": 290}));
         assert_eq!(report["audit"]["units_sold"], 3 * 290);
+        assert_eq!(report["events_expected"], 3 * 290);
     }
     std::fs::remove_file(baskets).unwrap();
 }

@@ -68,6 +68,7 @@ fn table(out: &mut impl Write, name: &str, run: &Finished) -> io::Result<()> {
     let book = &run.book;
     let unusual = [
         (book.refused, "orders refused for lack of stock"),
+        (book.unfilled, "carts without a line to order"),
         (book.given_up, "orders given up"),
         (book.lines_refused, "lines refused for lack of stock"),
         (book.lines_given_up, "lines given up"),
@@ -150,13 +151,21 @@ pub(crate) fn to_json(name: &str, run: &Finished, verdict: Option<&Verdict>, opt
         "elapsed_seconds": run.elapsed.as_secs_f64(),
         "calls": calls,
         "orders_refused": run.book.refused,
+        "carts_unfilled": run.book.unfilled,
         "orders_given_up": run.book.given_up,
         "lines_refused": run.book.lines_refused,
         "lines_given_up": run.book.lines_given_up,
         "faults": faults.collect::<Vec<_>>(),
         "other_faults": run.stats.other_faults,
         "audit": verdict,
+        "events_expected": verdict.map(|verdict| events_expected(run, verdict)),
     })
+}
+
+/// Events that the orders of this run make: `new` and what followed, two for a failed one.
+fn events_expected(run: &Finished, verdict: &Verdict) -> u64 {
+    let of = |status: &str| verdict.orders.get(status).copied().unwrap_or(0);
+    2 * (of("awaiting payment") + run.book.refused) + 3 * (of("payed") + of("cancelled"))
 }
 
 /// One operation as JSON; latencies in milliseconds.

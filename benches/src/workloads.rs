@@ -178,7 +178,7 @@ async fn place_by_cart(worker: &mut Worker, job: &Job, wish: Wish) {
     let mut wish = wish;
     wish.lines = fill(worker, job, &wish).await;
     if wish.lines.is_empty() {
-        worker.book.refused += 1;
+        worker.book.unfilled += 1;
         return;
     }
     let (cart, key) = (worker.target.cart.clone(), key_of(job, &wish));

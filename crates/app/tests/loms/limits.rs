@@ -206,7 +206,9 @@ async fn connections_over_the_limit_wait_for_a_place() {
 
 /// Keeps, of each line, its message and the trace that was current.
 #[derive(Clone, Default)]
-struct Kept(Arc<std::sync::Mutex<Vec<(String, Option<u128>)>>>);
+struct Kept(Arc<std::sync::Mutex<Vec<Line>>>);
+
+type Line = (String, Option<u128>);
 
 impl Drain for Kept {
     type Ok = ();

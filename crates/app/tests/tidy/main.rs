@@ -72,6 +72,10 @@ fn files() -> Vec<File> {
             }
         }
     }
+    let tests: Vec<String> = found.iter().flat_map(rules::test_modules).collect();
+    for file in &mut found {
+        file.test |= tests.contains(&file.name);
+    }
     assert!(found.len() > 20, "the walk found only {} files", found.len());
     found
 }
@@ -82,7 +86,7 @@ fn read(path: &Path, name: String) -> Option<File> {
         return None;
     }
     let text = fs::read_to_string(path).ok()?;
-    Some(File { name, text })
+    Some(File::new(name, text))
 }
 
 /// Fails with every finding of `rule`, a line each.

@@ -4,26 +4,28 @@
 pub(crate) struct File {
     pub(crate) name: String,
     pub(crate) text: String,
+    /// Whether all of it is test code.
+    pub(crate) test: bool,
 }
 
 /// The most lines a file may have.
 const LINES_MAX: usize = 400;
 
 impl File {
+    pub(crate) fn new(name: String, text: String) -> Self {
+        let path = format!("/{name}");
+        let test = path.contains("/tests/")
+            || path.contains("/testing/")
+            || ["/testing.rs", "_tests.rs"].iter().any(|end| path.ends_with(end));
+        Self { name, text, test }
+    }
+
     fn ends_with(&self, ends: &[&str]) -> bool {
         ends.iter().any(|end| self.name.ends_with(end))
     }
 
     fn is_rust(&self) -> bool {
         self.name.ends_with(".rs")
-    }
-
-    /// Whether the whole file is test code.
-    fn is_test(&self) -> bool {
-        let path = format!("/{}", self.name);
-        path.contains("/tests/")
-            || path.contains("/testing/")
-            || self.ends_with(&["/tests.rs", "_tests.rs", "/testing.rs"])
     }
 
     fn finding(&self, index: usize, what: &str) -> String {
@@ -34,7 +36,7 @@ impl File {
     /// test module; comments apart.
     fn shipped(&self) -> impl Iterator<Item = (usize, &str)> {
         let all = self.text.lines().enumerate();
-        let counts = self.is_rust() && !self.is_test();
+        let counts = self.is_rust() && !self.test;
         all.take_while(move |(_, line)| counts && *line != "#[cfg(test)]")
             .filter(|(_, line)| !is_comment(line))
     }
@@ -42,6 +44,18 @@ impl File {
 
 fn is_comment(line: &str) -> bool {
     line.trim_start().starts_with("//")
+}
+
+/// The files of modules that this one declares for tests only, by their paths from the root.
+pub(crate) fn test_modules(file: &File) -> Vec<String> {
+    let folder = match file.name.rsplit_once('/') {
+        Some((folder, "lib.rs" | "main.rs" | "mod.rs")) => folder,
+        _ => file.name.trim_end_matches(".rs"),
+    };
+    let lines: Vec<&str> = file.text.lines().map(str::trim).collect();
+    let declared = lines.windows(2).filter(|pair| pair[0] == "#[cfg(test)]");
+    let names = declared.filter_map(|pair| pair[1].split_once("mod ")?.1.strip_suffix(';'));
+    names.map(|name| format!("{folder}/{name}.rs")).collect()
 }
 
 pub(crate) fn length(file: &File) -> Vec<String> {
@@ -200,10 +214,7 @@ mod tests {
     use super::*;
 
     fn file(name: &str, text: &str) -> File {
-        File {
-            name: name.to_owned(),
-            text: text.to_owned(),
-        }
+        File::new(name.to_owned(), text.to_owned())
     }
 
     #[test]
@@ -224,6 +235,15 @@ mod tests {
         let text = "//! a\n// x.unwrap()\nlet a = x.unwrap();\n#[cfg(test)]\nmod tests { y.unwrap() }\n";
         assert_eq!(unwrap(&file("crates/x/src/a.rs", text)).len(), 1);
         assert_eq!(unwrap(&file("crates/x/tests/a.rs", text)), [""; 0]);
+        let declared = "mod a;\n#[cfg(test)]\nmod fake;\n#[cfg(test)]\nmod tests {\n";
+        assert_eq!(
+            test_modules(&file("crates/x/src/lib.rs", declared)),
+            ["crates/x/src/fake.rs"]
+        );
+        assert_eq!(
+            test_modules(&file("crates/x/src/b.rs", declared)),
+            ["crates/x/src/b/fake.rs"]
+        );
     }
 
     #[test]

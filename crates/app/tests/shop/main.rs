@@ -1,0 +1,6 @@
+//! The shop from outside: real processes of `app`, real sockets, the contract's tables.
+
+mod apart;
+mod cart;
+mod harness;
+mod load;
