@@ -1,7 +1,8 @@
 #!/bin/sh
 # The shop beside bare servers, over loopback, 64 in flight, interleaved in the same run: cart add beside a bare
-# actix-web handler, OrderCreate (3 lines) beside a bare tonic service. Then the time from start to first
-# answer. Arguments go to `load compare`, for example --rounds 11 --duration-seconds 5.
+# actix-web handler, OrderCreate (3 lines) beside a bare tonic service. OrderCreate twice: with all roles in one
+# process, where relay and notifier work on its two events too, and with the role loms alone. Then the time from
+# start to first answer. Arguments go to `load compare`, for example --rounds 11 --duration-seconds 5.
 # Results: var/compare/*.json.
 set -eu
 
@@ -47,6 +48,12 @@ start_app /dev/null --catalogue "$dir/catalogue.json" --stock "$dir/stock.json"
     --bare-url "http://$bare_http" --bare-pid "$bare_http_pid" --json "$out/cart-add.json" "$@"
 "$load" compare grpc-create --ours-url "http://127.0.0.1:$grpc_port" --ours-pid "$app_pid" \
     --bare-url "http://$bare_grpc" --bare-pid "$bare_grpc_pid" --json "$out/grpc-create.json" "$@"
+stop_app
+
+start_app /dev/null --role loms --stock "$dir/stock.json"
+printf '\nrole loms alone:'
+"$load" compare grpc-create --ours-url "http://127.0.0.1:$grpc_port" --ours-pid "$app_pid" \
+    --bare-url "http://$bare_grpc" --bare-pid "$bare_grpc_pid" --json "$out/grpc-create-loms.json" "$@"
 stop_app
 
 export APP__CART__HTTP__PORT="$cart_port" APP__PRODUCTS__HTTP__PORT="$products_port" \

@@ -36,11 +36,15 @@ start_app() {
     APP__CART__HTTP__PORT=$cart_port APP__PRODUCTS__HTTP__PORT=$products_port \
         APP__LOMS__GRPC__PORT=$grpc_port APP__LOMS__HTTP__PORT=$gateway_port \
         APP__NOTIFIER__HTTP__PORT=$notifier_port \
-        "$app" $app_flags >"$app_log" 2>"$app_err" &
+        "$app" $app_flags >"$app_log" 2>>"$app_err" &
     app_pid=$!
-    for port in $cart_port $products_port $gateway_port $notifier_port; do
+    case $app_flags in
+        *'--role loms'*) listening=$gateway_port ;;
+        *) listening="$cart_port $products_port $gateway_port $notifier_port" ;;
+    esac
+    for port in $listening; do
         "$load" ready "http://127.0.0.1:$port/readyz" || {
-            cat "$app_err" >&2
+            [ ! -s "$app_log.err" ] || cat "$app_log.err" >&2
             exit 1
         }
     done

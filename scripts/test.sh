@@ -10,6 +10,8 @@
 #
 # There is one target directory and one set of compiled dependencies. Only the project's own crates
 # are built a second time, instrumented: the tests run once, and that run also gives the coverage.
+# The generator is built apart: together with it cargo would give the shop's dependencies features
+# that no shop is built with, and compile them once more for that.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=scripts/tools.sh
@@ -19,6 +21,8 @@ exec </dev/null
 STEPS=(format shell generated clippy docs deps roles tests doctests coverage model browser openapi fuzz)
 LINT=(format shell generated clippy docs deps roles)
 ROLES=(products cart loms notifier)
+SHOP=(--locked --workspace --exclude codegen)
+GENERATOR=(--locked --package codegen)
 COVERAGE_FLOOR=90
 FUZZ_SECONDS=${FUZZ_SECONDS:-20}
 FUZZ_SEED=${FUZZ_SEED:-1}
@@ -43,17 +47,21 @@ step_shell() {
 
 # What is committed is what the generator makes now.
 step_generated() {
-    cargo run --locked --quiet --package codegen -- --check
+    cargo run --quiet "${GENERATOR[@]}" -- --check
 }
 
 # Twice: with the model checker's stores, and with those that ship.
 step_clippy() {
-    cargo clippy --locked --workspace --all-targets -- -D warnings
-    cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
+    cargo clippy "${SHOP[@]}" --all-targets -- -D warnings
+    cargo clippy "${SHOP[@]}" --all-targets --all-features -- -D warnings
+    cargo clippy "${GENERATOR[@]}" --all-targets -- -D warnings
 }
 
+# With private items: these are documents for those who work here, so links to private items hold too.
 step_docs() {
-    RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --workspace
+    local flags="-D warnings -A rustdoc::private_intra_doc_links"
+    RUSTDOCFLAGS=$flags cargo doc --no-deps --document-private-items "${SHOP[@]}"
+    RUSTDOCFLAGS=$flags cargo doc --no-deps --document-private-items "${GENERATOR[@]}"
 }
 
 # Licences, sources, and no crate in two versions but those deny.toml names with a reason.
@@ -101,22 +109,29 @@ instrumented() {
     )
 }
 
+nextest() {
+    instrumented cargo nextest run --config-file scripts/nextest.toml "$@"
+}
+
 step_tests() {
     rm -f "$TARGET"/*.profraw "$TARGET"/*.profdata
-    instrumented cargo nextest run --locked --workspace --config-file scripts/nextest.toml 2>&1 | tee "$LOGS/tests.log"
-    NOTE=$(sed 's/\x1b\[[0-9;]*m//g' "$LOGS/tests.log" | grep -E '^ +Summary' | tail -n 1 | sed 's/^ *//')
+    {
+        nextest "${SHOP[@]}"
+        nextest "${GENERATOR[@]}"
+    } 2>&1 | tee "$LOGS/tests.log"
+    NOTE=$(sed 's/\x1b\[[0-9;]*m//g' "$LOGS/tests.log" | sed -n 's/^ *Summary \[[^]]*\] *//p' | paste -s -d '+' | sed 's/+/ + /g')
 }
 
 step_doctests() {
-    instrumented cargo test --locked --workspace --doc
+    instrumented cargo test --doc "${SHOP[@]}"
 }
 
 # Of the binaries that ran and no others: what older builds left behind would count as never run.
 step_coverage() {
-    local binaries
-    instrumented cargo nextest list --locked --workspace --list-type binaries-only --message-format json \
-        --cargo-quiet >"$LOGS/binaries.json"
-    mapfile -t binaries < <(python3 scripts/checks/coverage.py objects "$LOGS/binaries.json")
+    local binaries list=(cargo nextest list --cargo-quiet --list-type binaries-only --message-format json)
+    instrumented "${list[@]}" "${SHOP[@]}" >"$LOGS/shop.json"
+    instrumented "${list[@]}" "${GENERATOR[@]}" >"$LOGS/generator.json"
+    mapfile -t binaries < <(python3 scripts/checks/coverage.py objects "$LOGS/shop.json" "$LOGS/generator.json")
     "$LLVM_PROFDATA" merge --sparse --failure-mode=all --output "$LOGS/tests.profdata" "$TARGET"/*.profraw
     "$LLVM_COV" export --format=lcov --instr-profile "$LOGS/tests.profdata" "${binaries[@]/#/--object=}" \
         >"$LOGS/coverage.lcov" 2>"$LOGS/coverage.err" || fail "$(cat "$LOGS/coverage.err")"
@@ -127,13 +142,13 @@ step_coverage() {
 # The memory stores on shuttle's locks: the checker decides every interleaving.
 step_model() {
     need_python_tools
-    cargo nextest run --locked --workspace --config-file scripts/nextest.toml \
+    cargo nextest run --config-file scripts/nextest.toml "${SHOP[@]}" \
         --features adapters/model-check --test 'model_check*'
 }
 
 # with_shop COMMAND: the command against a running `app` on free ports; its log is looked at after.
 with_shop() {
-    instrumented cargo nextest run --locked --workspace --no-run --cargo-quiet
+    instrumented cargo nextest run "${SHOP[@]}" --no-run --cargo-quiet
     cp "$TARGET/debug/app" "$LOGS/app" # another build may replace it meanwhile
     python3 scripts/checks/with_shop.py --app "$LOGS/app" --log "$LOGS/shop.log" -- "$@"
 }
@@ -166,16 +181,19 @@ report() {
 }
 
 main() {
-    local step wanted=()
-    for step in "$@"; do
-        case $step in
-        lint) wanted+=("${LINT[@]}") ;;
-        coverage) wanted+=(tests coverage) ;;
-        *) [[ " ${STEPS[*]} " == *" $step "* ]] || fail "no step '$step'. Steps: ${STEPS[*]}; groups: lint coverage"
-            wanted+=("$step") ;;
+    local asked step some wanted=()
+    for asked in "${@:-all}"; do
+        case $asked in
+        all) some=("${STEPS[@]}") ;;
+        lint) some=("${LINT[@]}") ;;
+        coverage) some=(tests coverage) ;;
+        *) some=("$asked") ;;
         esac
+        for step in "${some[@]}"; do
+            [[ " ${STEPS[*]} " == *" $step "* ]] || fail "no step '$step'. Steps: ${STEPS[*]}; groups: lint coverage"
+            [[ " ${wanted[*]} " == *" $step "* ]] || wanted+=("$step")
+        done
     done
-    [ $# -gt 0 ] || wanted=("${STEPS[@]}")
     need_rust
     mkdir -p "$LOGS"
     TABLE=()

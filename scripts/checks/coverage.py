@@ -5,7 +5,7 @@ a file's `#[cfg(test)]` module on are left out, so that tests do not raise the f
 The floor holds for the areas in GATED; the last line printed is the one the summary shows.
 
     coverage.py report LCOV --floor 90
-    coverage.py objects FILE     the paths of all programs in what `cargo nextest list` wrote as JSON
+    coverage.py objects FILE ... the paths of all programs in what `cargo nextest list` wrote as JSON
 """
 
 import argparse
@@ -73,15 +73,15 @@ def objects(listing):
     target = pathlib.Path(listing["rust-build-meta"]["target-directory"])
     for programs in listing["rust-build-meta"]["non-test-binaries"].values():
         found += [str(target / program["path"]) for program in programs if program["kind"] == "bin-exe"]
-    return sorted(set(found))
+    return found
 
 
-def report(options):
+def report(lcov, floor):
     """Prints the table, and fails below the floor."""
     root = pathlib.Path.cwd()
     totals = {name: [0, 0] for name, _ in AREAS}
     missed = {}
-    for name, lines in records(options.file):
+    for name, lines in records(lcov):
         path = pathlib.Path(name)
         if not path.is_relative_to(root) or not path.exists():
             continue
@@ -103,22 +103,22 @@ def report(options):
     for area, (hit, all_lines) in totals.items():
         share[area] = 100 * hit / all_lines if all_lines else 0.0
         print(f"  {area:20} {hit:6} of {all_lines:6} lines  {share[area]:6.2f} %")
-    low = [area for area in GATED if share[area] < options.floor]
+    low = [area for area in GATED if share[area] < floor]
     figures = ", ".join(f"{area} {share[area]:.2f} %" for area in GATED)
-    print(f"lines: {figures} (floor {options.floor:g} %{', MISSED' if low else ''})")
+    print(f"lines: {figures} (floor {floor:g} %{', MISSED' if low else ''})")
     sys.exit(1 if low else 0)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["report", "objects"])
-    parser.add_argument("file", type=pathlib.Path)
+    parser.add_argument("files", type=pathlib.Path, nargs="+")
     parser.add_argument("--floor", type=float, default=0)
     options = parser.parse_args()
     if options.what == "objects":
-        print(*objects(json.loads(options.file.read_text())), sep="\n")
+        print(*sorted(set().union(*(objects(json.loads(file.read_text())) for file in options.files))), sep="\n")
     else:
-        report(options)
+        report(options.files[0], options.floor)
 
 
 if __name__ == "__main__":

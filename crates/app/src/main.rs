@@ -11,6 +11,11 @@ use app::lifecycle::Lifecycle;
 use app::roles::{self, Process};
 use app::telemetry::{self, Output, Telemetry};
 
+/// Frees faster across threads than the system's allocator, and gives memory back: an order is made
+/// on one thread and its lines are freed on another.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Time for the last lines of the log to be written.
 const LAST_LINES: Duration = Duration::from_secs(1);
 

@@ -41,7 +41,7 @@ struct Shop {
 /// User 1 has two units in the cart; the first calls of the ledger fail like this.
 fn shop(faults: &[Option<LedgerFault>]) -> Shop {
     let ledger = ledger(&[(1, 100)]);
-    let mut faults = faults.to_vec().into_iter();
+    let mut faults = Vec::from(faults).into_iter();
     let faulty = FaultyLedger::new(Arc::clone(&ledger), move |_| faults.next().flatten());
     let book = DirectBook::new(faulty, ManualClock::default());
     let loms = Arc::new(InProcessLoms::new(book, Arc::clone(&ledger), || None));

@@ -10,10 +10,9 @@ use domain::testing::build::{sku, units, user};
 use domain::testing::carts_contract::content;
 use domain::types::Quantity;
 use futures::FutureExt;
-use futures::executor::block_on;
 use futures::future::{pending, ready};
 
-use crate::support::{Shop, assert_hides_its_cause, carts, carts_down, loms_down, product, products_down};
+use crate::support::{Shop, assert_hides_its_cause, block_on, carts, carts_down, loms_down, product, products_down};
 
 /// A catalogue of skus 1 to 999.
 fn catalogue() -> MockProducts {

@@ -10,10 +10,9 @@ use domain::order::status::OrderStatus;
 use domain::testing::build::{draft, order_id};
 use domain::testing::ledger_contract::{events, stock};
 use futures::FutureExt;
-use futures::executor::block_on;
 use futures::future::ready;
 
-use crate::support::{Shop, assert_hides_its_cause, book_errors};
+use crate::support::{Shop, assert_hides_its_cause, block_on, book_errors};
 
 #[test]
 fn its_units_become_free_once() {

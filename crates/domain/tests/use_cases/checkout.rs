@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 use std::future::ready;
 use std::sync::{Arc, Mutex};
 
+use crate::support::block_on;
 use adapters::memory::carts::{CartLimits, MemoryCarts};
 use domain::cart::checkout::{Checkout, CheckoutError};
 use domain::cart::model::Added;
@@ -21,7 +22,6 @@ use domain::testing::faults::planted;
 use domain::types::{IdempotencyKey, OrderId, Quantity, Sku, UserId};
 use futures::FutureExt;
 use futures::channel::oneshot;
-use futures::executor::block_on;
 use futures::future::BoxFuture;
 
 type Answer = BoxFuture<'static, Result<OrderId, LomsError>>;

@@ -6,10 +6,9 @@ use domain::error::{ErrorKind, Kind};
 use domain::testing::build::{key, sku, units, user};
 use domain::testing::carts_contract::content;
 use futures::FutureExt;
-use futures::executor::block_on;
 use futures::future::ready;
 
-use crate::support::{assert_hides_its_cause, carts, carts_down};
+use crate::support::{assert_hides_its_cause, block_on, carts, carts_down};
 
 #[test]
 fn everything_of_the_user_goes_and_an_empty_cart_is_emptied_too() {

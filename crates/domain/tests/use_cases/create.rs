@@ -11,10 +11,9 @@ use domain::testing::ledger_contract::{events, stock};
 use domain::trace::TraceContext;
 use domain::types::OrderId;
 use futures::FutureExt;
-use futures::executor::block_on;
 use futures::future::ready;
 
-use crate::support::{Shop, assert_hides_its_cause, book_errors};
+use crate::support::{Shop, assert_hides_its_cause, block_on, book_errors};
 
 fn create(shop: &Shop, draft: Draft) -> Result<OrderId, CreateError> {
     block_on(Create { book: &shop.book }.run(draft, None))

@@ -13,10 +13,9 @@ use domain::testing::build::{draft, order_id};
 use domain::testing::ledger_contract::{events, now, stock};
 use domain::types::OrderId;
 use futures::FutureExt;
-use futures::executor::block_on;
 use futures::future::ready;
 
-use crate::support::{Shop, book_errors, query_failed};
+use crate::support::{Shop, block_on, book_errors, query_failed};
 
 const HOUR: Duration = Duration::from_secs(3600);
 

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use crate::support::block_on;
 use adapters::memory::stream::MemoryDeadLetters;
 use domain::notify::handle::{HandleEvent, Handled};
 use domain::notify::ports::{
@@ -12,7 +13,6 @@ use domain::testing::build::order_id;
 use domain::testing::faults::planted;
 use domain::testing::ledger_contract::now;
 use futures::FutureExt;
-use futures::executor::block_on;
 use futures::future::ready;
 
 /// An event of an order; its id is unique by `offset`.

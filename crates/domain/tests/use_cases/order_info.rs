@@ -8,10 +8,9 @@ use domain::order::ports::MockOrderQueries;
 use domain::order::status::OrderStatus;
 use domain::testing::build::{draft, lines, order_id, user};
 use futures::FutureExt;
-use futures::executor::block_on;
 use futures::future::ready;
 
-use crate::support::{Shop, assert_hides_its_cause, query_failed};
+use crate::support::{Shop, assert_hides_its_cause, block_on, query_failed};
 
 #[test]
 fn tells_user_status_and_lines_by_ascending_sku_of_every_order() {

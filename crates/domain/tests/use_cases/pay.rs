@@ -12,10 +12,9 @@ use domain::testing::build::{draft, order_id, sku};
 use domain::testing::ledger_contract::{events, stock};
 use domain::trace::TraceContext;
 use futures::FutureExt;
-use futures::executor::block_on;
 use futures::future::ready;
 
-use crate::support::{Shop, assert_hides_its_cause, book_errors};
+use crate::support::{Shop, assert_hides_its_cause, block_on, book_errors};
 
 #[test]
 fn its_units_leave_the_stock_once() {

@@ -6,10 +6,9 @@ use domain::error::{ErrorKind, Kind};
 use domain::testing::build::{sku, units, user};
 use domain::testing::carts_contract::content;
 use futures::FutureExt;
-use futures::executor::block_on;
 use futures::future::ready;
 
-use crate::support::{assert_hides_its_cause, carts, carts_down};
+use crate::support::{assert_hides_its_cause, block_on, carts, carts_down};
 
 #[test]
 fn all_units_go_and_only_those_of_the_sku_and_user() {

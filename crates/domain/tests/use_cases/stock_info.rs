@@ -8,10 +8,9 @@ use domain::stock::info::StockInfo;
 use domain::stock::ports::MockStockQueries;
 use domain::testing::build::{draft, sku};
 use futures::FutureExt;
-use futures::executor::block_on;
 use futures::future::ready;
 
-use crate::support::{Shop, assert_hides_its_cause, query_failed};
+use crate::support::{Shop, assert_hides_its_cause, block_on, query_failed};
 
 #[test]
 fn free_units_follow_the_orders() {

@@ -1,6 +1,8 @@
 //! The shop in memory as the use cases see it, and the failures that mocks answer.
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use adapters::in_process::InProcessLoms;
@@ -18,6 +20,19 @@ use domain::types::Price;
 
 pub(crate) type Book = DirectBook<Arc<MemoryLedger>, Arc<ManualClock>>;
 pub(crate) type Loms = InProcessLoms<Book, Arc<MemoryLedger>>;
+
+/// Runs a future to its end. What is polled here waits for nothing but other futures beside
+/// it, so one that does not end soon never will, and says so instead of hanging.
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    for _ in 0..1_000 {
+        if let Poll::Ready(answer) = future.as_mut().poll(&mut context) {
+            return answer;
+        }
+    }
+    panic!("it waits for ever");
+}
 
 /// LOMS in memory.
 pub(crate) struct Shop {

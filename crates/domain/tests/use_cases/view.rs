@@ -10,10 +10,9 @@ use domain::cart::view::{CartView, View, ViewError};
 use domain::error::{ErrorKind, Kind};
 use domain::testing::build::{sku, units, user};
 use futures::FutureExt;
-use futures::executor::block_on;
 use futures::future::{pending, ready};
 
-use crate::support::{assert_hides_its_cause, carts, carts_down, product, products_down};
+use crate::support::{assert_hides_its_cause, block_on, carts, carts_down, product, products_down};
 
 const CONCURRENCY: NonZeroUsize = NonZeroUsize::new(4).unwrap();
 

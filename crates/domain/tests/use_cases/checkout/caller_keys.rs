@@ -3,10 +3,10 @@
 use domain::cart::checkout::CheckoutError;
 use domain::cart::ports::Carts;
 use domain::testing::build::{key, order_id, user};
-use futures::executor::block_on;
 use futures::future::join_all;
 
 use super::{Bench, FILLED, TestCarts, gated, placed, refused, unknown, waits};
+use crate::support::block_on;
 
 #[test]
 fn a_repeat_answers_the_same_order_and_leaves_what_is_in_the_cart_now() {

@@ -7,10 +7,10 @@ use domain::cart::ports::{Carts, MockKeys, MockLoms};
 use domain::error::{ErrorKind, Kind};
 use domain::testing::build::{ParkedSpawner, key, order_id, sku, user};
 use futures::FutureExt;
-use futures::executor::block_on;
 use futures::future::join_all;
 
 use super::{Bench, FILLED, TestCarts, gated, panics, placed, refused, unavailable, unknown, waits};
+use crate::support::block_on;
 
 #[test]
 fn who_comes_meanwhile_gets_the_same_answer_and_loms_is_asked_once() {

@@ -13,10 +13,9 @@ use domain::testing::build::{CountingKeys, ParkedSpawner, lines, order_id, sku, 
 use domain::testing::carts_contract::content;
 use domain::testing::ledger_contract::stock;
 use futures::FutureExt;
-use futures::executor::block_on;
 
 use super::{Bench, FILLED, placed, refused, rejected, unavailable, unknown};
-use crate::support::{Shop, assert_hides_its_cause, carts, carts_down};
+use crate::support::{Shop, assert_hides_its_cause, block_on, carts, carts_down};
 
 #[test]
 fn what_is_in_the_cart_becomes_an_order_and_leaves_it() {

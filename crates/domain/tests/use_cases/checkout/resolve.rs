@@ -5,9 +5,9 @@ use domain::cart::ports::Carts;
 use domain::error::{ErrorKind, Kind};
 use domain::testing::build::{order_id, user};
 use futures::FutureExt;
-use futures::executor::block_on;
 
 use super::{Bench, FILLED, TestCarts, gated, placed, refused, unavailable, unknown, waits};
+use crate::support::block_on;
 
 #[test]
 fn nothing_new_begins() {

@@ -11,10 +11,9 @@ use domain::testing::carts_contract::content;
 use domain::testing::direct_book::DirectBook;
 use domain::testing::faults::{FaultyLedger, LedgerFault};
 use domain::testing::ledger_contract::{events, stock};
-use futures::executor::block_on;
 
 use super::{Bench, FILLED, placed, refused, rejected, unavailable, unknown};
-use crate::support::{Shop, carts};
+use crate::support::{Shop, block_on, carts};
 
 #[test]
 fn a_repeat_with_a_changed_cart_sends_the_same_lines_under_the_same_key() {
