@@ -27,6 +27,10 @@ coverage:
 bench *args:
     cargo bench --package benches -- "$@"
 
+# the shop beside bare servers in the same run: throughput, latency, CPU a request, start-up
+compare *args:
+    scripts/compare.sh "$@"
+
 # make the committed generated code again (gRPC messages, JSON, OpenAPI)
 generate:
     cargo run --quiet --package codegen
