@@ -4,3 +4,4 @@ mod apart;
 mod cart;
 mod harness;
 mod load;
+mod loms;
