@@ -114,40 +114,6 @@ async fn an_order_goes_its_way_by_either_protocol() {
         };
         assert!(told, "{what} {order_id}: {body}");
     }
-    let info = client
-        .order_info(OrderInfoRequest { order_id: 1 })
-        .await
-        .unwrap()
-        .into_inner();
-    assert_eq!(
-        (info.status.as_str(), info.user_id, info.items),
-        ("payed", 5, vec![Item { sku: 1, count: 2 }])
-    );
-    for (order_id, expected) in [(9, Code::NotFound), (0, Code::InvalidArgument)] {
-        assert_eq!(
-            client
-                .order_info(OrderInfoRequest { order_id })
-                .await
-                .unwrap_err()
-                .code(),
-            expected
-        );
-    }
-    for (sku, expected) in [(99, Code::NotFound), (0, Code::InvalidArgument)] {
-        assert_eq!(
-            client.stocks_info(StocksInfoRequest { sku }).await.unwrap_err().code(),
-            expected
-        );
-    }
-    assert_eq!(
-        client
-            .stocks_info(StocksInfoRequest { sku: 1 })
-            .await
-            .unwrap()
-            .into_inner()
-            .count,
-        8
-    );
     app.stop().await;
 }
 
@@ -259,6 +225,48 @@ async fn what_is_no_message_is_told_with_code_and_status() {
             "{answer}"
         );
     }
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn reads_tell_what_is_there_and_refuse_what_is_no_question() {
+    let app = App::start("loms", STOCK, &[], &[]).await;
+    let mut client = LomsClient::connect(app.grpc.clone()).await.unwrap();
+    client.order_create(create(5, &[(1, 2)])).await.unwrap();
+    let info = client
+        .order_info(OrderInfoRequest { order_id: 1 })
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(
+        (info.status.as_str(), info.user_id, info.items),
+        ("awaiting payment", 5, vec![Item { sku: 1, count: 2 }])
+    );
+    for (order_id, expected) in [(9, Code::NotFound), (0, Code::InvalidArgument)] {
+        assert_eq!(
+            client
+                .order_info(OrderInfoRequest { order_id })
+                .await
+                .unwrap_err()
+                .code(),
+            expected
+        );
+    }
+    for (sku, expected) in [(99, Code::NotFound), (0, Code::InvalidArgument)] {
+        assert_eq!(
+            client.stocks_info(StocksInfoRequest { sku }).await.unwrap_err().code(),
+            expected
+        );
+    }
+    assert_eq!(
+        client
+            .stocks_info(StocksInfoRequest { sku: 1 })
+            .await
+            .unwrap()
+            .into_inner()
+            .count,
+        8
+    );
     for query in [
         "",
         "?orderId=",
@@ -272,7 +280,6 @@ async fn what_is_no_message_is_told_with_code_and_status() {
             .await;
         assert_eq!((status.as_u16(), &answer["code"]), (400, &json!(3)), "{query}");
     }
-    let mut client = LomsClient::connect(app.grpc.clone()).await.unwrap();
     let huge: Vec<(i64, u32)> = vec![(i64::MAX, u32::MAX); 20_000];
     assert_eq!(
         client.order_create(create(1, &huge)).await.unwrap_err().code(),
