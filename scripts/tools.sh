@@ -55,6 +55,7 @@ need_python_tools() {
     fi
     "$TOOLS_DIR/py/bin/python" -m pip install --quiet --disable-pip-version-check -r scripts/requirements.txt
     printf '%s' "$wanted" >"$TOOLS_DIR/py/.installed"
+    hash -r # this shell may have looked python3 up before it was there
 }
 
 # LLVM's coverage tools, of the compiler's own major version. They never come through rustup.
