@@ -10,7 +10,6 @@ use domain::testing::build::{key, order_id, sku, units, user};
 use domain::testing::carts_contract::content;
 use futures::executor::block_on;
 use proptest::collection::vec;
-use proptest::option;
 use proptest::prelude::*;
 
 use crate::cases;
@@ -43,13 +42,15 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     let count = prop_oneof![4 => 1..5_u32, 1 => Just(u32::MAX - 3)];
     let free = prop_oneof![4 => Just(u32::MAX), 1 => 0..8_u32];
-    let order = option::of(option::of(1..1000_i64));
+    let order = prop_oneof![2 => Just(None), 1 => Just(Some(None)), 2 => (1..1000_i64).prop_map(|n| Some(Some(n)))];
+    let caller = prop_oneof![1 => Just(None), 3 => (0..2_u8).prop_map(Some)];
+    let stale = prop_oneof![5 => Just(false), 1 => Just(true)];
     prop_oneof![
         4 => (1..4_i64, count, free).prop_map(|(sku, count, free)| Step::Add { sku, count, free }),
         1 => (1..4_i64).prop_map(Step::Remove),
         1 => Just(Step::Clear),
-        3 => (option::of(0..3_u8), any::<bool>()).prop_map(|(caller, fresh)| Step::Freeze { caller, fresh }),
-        2 => (any::<bool>(), order, vec(0..3_u8, 0..3)).prop_map(|(stale, order, callers)| Step::End { stale, order, callers }),
+        4 => (caller, any::<bool>()).prop_map(|(caller, fresh)| Step::Freeze { caller, fresh }),
+        3 => (stale, order, vec(0..2_u8, 0..2)).prop_map(|(stale, order, callers)| Step::End { stale, order, callers }),
     ]
 }
 
