@@ -65,8 +65,8 @@ settings! {
         max_connections: usize = 10_000, "1 to 1000000", (range(min = 1, max = 1_000_000));
         /// How long an idle connection is kept.
         keep_alive_seconds: u64 = 75, "1 to 3600", (range(min = 1, max = 3_600)) => keep_alive from_secs;
-        /// Time for the head of a request to arrive; then 408.
-        request_head_timeout_ms: u64 = 5_000, "100 to 600000", (range(min = 100, max = 600_000)) => request_head_timeout from_millis;
+        /// Time for the head of a request to arrive; then 408. The server's clock for it steps by half a second.
+        request_head_timeout_ms: u64 = 5_000, "1000 to 600000", (range(min = 1_000, max = 600_000)) => request_head_timeout from_millis;
         /// Time for a connection to close.
         disconnect_timeout_ms: u64 = 1_000, "10 to 60000", (range(min = 10, max = 60_000)) => disconnect_timeout from_millis;
         /// Time for a request's body to arrive and its answer to begin; then 504. Above any deadline of a role.

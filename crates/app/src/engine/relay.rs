@@ -15,6 +15,10 @@ use tokio_util::sync::CancellationToken;
 use super::pause::Pauses;
 use crate::telemetry::chain;
 
+/// Tries in a row that take nothing before the relay gives up at the end: a stream that is only full
+/// empties meanwhile.
+const LAST_TRIES_MAX: u64 = 20;
+
 /// The bounds of the relay.
 #[derive(Debug, Clone, Copy)]
 pub struct RelayLimits {
@@ -44,16 +48,16 @@ pub struct Relay<O, P> {
 }
 
 impl<O: Outbox, P: EventPublisher> Relay<O, P> {
-    /// Runs until it is stopped, then sends what is left as long as everybody answers.
+    /// Runs until it is stopped, then sends what is left as long as somebody takes it.
     pub async fn run(self, stop: CancellationToken) {
         let mut pauses = Pauses::new(self.limits.first_pause, self.limits.longest_pause);
-        let mut failures = 0_u64;
+        let (mut failures, mut last_tries) = (0_u64, 0_u64);
         loop {
             match self.round().await {
                 Ok(0) if stop.is_cancelled() => return,
                 Ok(0) => self.wait(&stop).await,
                 Ok(_) => {
-                    failures = 0;
+                    (failures, last_tries) = (0, 0);
                     pauses.reset();
                 }
                 Err(error) => {
@@ -62,8 +66,14 @@ impl<O: Outbox, P: EventPublisher> Relay<O, P> {
                     if failures.is_power_of_two() {
                         warn!(self.log, "events wait in the outbox"; "error" => chain(&error), "failures" => failures);
                     }
-                    if stop.is_cancelled() || !pauses.wait(&stop).await {
+                    if !stop.is_cancelled() {
+                        pauses.wait(&stop).await;
+                    } else if last_tries == LAST_TRIES_MAX {
+                        warn!(self.log, "events are left in the outbox at the end");
                         return;
+                    } else {
+                        last_tries += 1;
+                        tokio::time::sleep(self.limits.first_pause).await;
                     }
                 }
             }

@@ -93,7 +93,8 @@ impl Server {
             .keep_alive(limits.keep_alive())
             .client_request_timeout(limits.request_head_timeout())
             .client_disconnect_timeout(limits.disconnect_timeout())
-            .shutdown_timeout(life.grace().as_secs())
+            // Later than the grace period, whose end is for the lifecycle to tell: code 1, not 0.
+            .shutdown_timeout(life.grace().as_secs() + 2)
             .disable_signals()
             .bind(self.listen)
             .map_err(refused)?;

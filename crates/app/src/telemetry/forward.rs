@@ -20,12 +20,16 @@ impl Forward {
 
 impl<S: Subscriber> Layer<S> for Forward {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let level = slog_level(*event.metadata().level());
         let mut said = Said {
             target: event.metadata().target().to_owned(),
             ..Said::default()
         };
         event.record(&mut said);
+        let level = if said.is_of_a_caller() {
+            slog::Level::Debug
+        } else {
+            slog_level(*event.metadata().level())
+        };
         let fixed = RecordStatic {
             location: &LOCATION,
             tag: "",
@@ -65,6 +69,13 @@ struct Said {
 }
 
 impl Said {
+    /// Bytes that are no HTTP, which actix tells as an error of its own: anybody can send them, and
+    /// they were refused.
+    fn is_of_a_caller(&self) -> bool {
+        let told = ["stream error: request parse error", "MAX_BUFFER_SIZE"];
+        self.target.starts_with("actix_http::h1::") && told.iter().any(|told| self.message.starts_with(told))
+    }
+
     fn put(&mut self, field: &Field, value: String) {
         match field.name() {
             "message" => self.message = value,
@@ -118,5 +129,19 @@ mod tests {
         assert_eq!(line["target"], "library");
         assert_eq!(line["retries"], "3");
         assert_eq!(line["name"], "x");
+    }
+
+    #[test]
+    fn bytes_of_a_caller_are_no_error_of_ours() {
+        let kept = Kept::default();
+        let (logger, _, guard) = drain::start(&LogSettings::default(), &Output::to(kept.clone()));
+        let subscriber = tracing_subscriber::registry().with(Forward::to(logger));
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::error!(target: "actix_http::h1::dispatcher", "stream error: request parse error: no header");
+            tracing::error!(target: "actix_http::h1::dispatcher", "stream error: internal error");
+        });
+        drop(guard);
+        assert_eq!(kept.text().lines().count(), 1, "{}", kept.text());
+        assert!(kept.text().contains("internal error"));
     }
 }
