@@ -8,10 +8,16 @@
 //! them into one second. With `(1 s + SLACK) / n` it takes a lateness of more than `SLACK`, less the
 //! 5 ms that tokio's interval may catch up; for 10 requests a second that is one each 115 ms.
 //!
-//! A tokio interval under a fair lock does it alone: whoever waits holds a place in the lock's
+//! On a machine that is busier than that, the slack is not enough: so each turn also takes one of `n`
+//! places, and gives it back a second after its request has surely left: when it was answered or
+//! given up, or after [`LATE_MAX`]. Then no `n + 1` of them leave within a second, however late they
+//! are. While products answer at once the places are never waited for.
+//!
+//! A tokio interval under a fair lock does the rest: whoever waits holds a place in the lock's
 //! queue, and dropping the wait gives the place up without using a turn. A limiter crate would
 //! still need that lock for the order, and has a clock of its own that tests cannot move.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -20,18 +26,28 @@ use http::Extensions;
 use metrics::Histogram;
 use reqwest::{Request, Response};
 use reqwest_middleware::{Error, Middleware, Next};
-use tokio::sync::{Mutex, Semaphore};
-use tokio::time::{Interval, MissedTickBehavior, interval};
+use tokio::sync::{Mutex, Semaphore, oneshot};
+use tokio::time::{Interval, MissedTickBehavior, interval, sleep, timeout};
 
 use super::metrics::WAIT_SECONDS;
 
-/// How late a request may leave without breaking the limit.
+/// How late a request may leave without anybody having to wait for it.
 const SLACK: Duration = Duration::from_millis(150);
+/// How late a request can leave after its turn.
+const LATE_MAX: Duration = Duration::from_millis(500);
+/// The window that the limit is about.
+const SECOND: Duration = Duration::from_secs(1);
 
 /// As many requests wait for their turn as may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("too many requests wait for their turn at products")]
 pub(super) struct QueueFull;
+
+/// A request that may not have left yet, while this lives.
+#[derive(Debug)]
+struct Turn {
+    _on_its_way: oneshot::Sender<()>,
+}
 
 /// Gives turns.
 #[derive(Debug)]
@@ -40,6 +56,8 @@ pub(super) struct Turnstile<C> {
     turns: Mutex<Interval>,
     /// A permit for each that waits.
     places: Semaphore,
+    /// A permit for each that may have left within the last second.
+    window: Arc<Semaphore>,
     clock: C,
     waits: Histogram,
 }
@@ -54,24 +72,34 @@ impl<C: Clock> Turnstile<C> {
         Self {
             turns: Mutex::new(turns),
             places: Semaphore::new(queue_max.min(Semaphore::MAX_PERMITS)),
+            window: Arc::new(Semaphore::new(usize::try_from(per_second.max(1)).unwrap_or(1))),
             clock,
             waits: metrics::histogram!(WAIT_SECONDS),
         }
     }
 
-    /// Waits for a turn.
-    async fn turn(&self) -> Result<(), QueueFull> {
+    /// Waits for a turn. What it gives is kept until the request has left.
+    async fn turn(&self) -> Result<Turn, QueueFull> {
         let _place = self.places.try_acquire().map_err(|_| QueueFull)?;
         let came = self.clock.now();
-        self.turns.lock().await.tick().await;
+        let mut turns = self.turns.lock().await;
+        // It is never closed.
+        let left = Arc::clone(&self.window).acquire_owned().await.map_err(|_| QueueFull)?;
+        turns.tick().await;
         self.waits.record(self.clock.now().since(came).as_secs_f64());
-        Ok(())
+        let (turn, gone) = oneshot::channel();
+        tokio::spawn(async move {
+            let _ = timeout(LATE_MAX, gone).await;
+            sleep(SECOND).await;
+            drop(left);
+        });
+        Ok(Turn { _on_its_way: turn })
     }
 }
 
 /// Time between turns.
 fn spacing(per_second: u32) -> Duration {
-    (Duration::from_secs(1) + SLACK) / per_second.max(1)
+    (SECOND + SLACK) / per_second.max(1)
 }
 
 #[async_trait]
@@ -82,18 +110,16 @@ impl<C: Clock> Middleware for Turnstile<C> {
         extensions: &mut Extensions,
         next: Next<'_>,
     ) -> reqwest_middleware::Result<Response> {
-        self.turn().await.map_err(Error::middleware)?;
+        let _turn = self.turn().await.map_err(Error::middleware)?;
         next.run(request, extensions).await
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use domain::clock::Moment;
     use futures::future::{FutureExt, join_all};
-    use tokio::time::{advance, timeout};
+    use tokio::time::advance;
 
     use super::*;
 
@@ -181,11 +207,40 @@ mod tests {
         let impatient = (0..50).map(|_| timeout(Duration::from_millis(50), turnstile.turn()));
         let (gave_up, patient) = tokio::join!(join_all(impatient), turnstile.turn());
         assert!(gave_up.iter().all(Result::is_err));
-        assert_eq!(patient, Ok(()));
+        assert!(patient.is_ok());
         let waited = clock.now().since(before);
         assert!(
             waited <= Duration::from_millis(120),
             "the fifty before it left {waited:?} of waiting"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn however_late_they_are_no_eleven_leave_in_a_second() {
+        let (turnstile, clock) = turnstile(10, 100);
+        let left = Mutex::new(Vec::new());
+        join_all((0..60_u64).map(|user| {
+            let (turnstile, left) = (&turnstile, &left);
+            async move {
+                let turn = turnstile.turn().await.unwrap();
+                // Some are as late as can be, those after them are not.
+                sleep(Duration::from_millis(
+                    [0, 490, 230, 0][usize::try_from(user / 3 % 4).unwrap()],
+                ))
+                .await;
+                left.lock().await.push(clock.now());
+                drop(turn);
+            }
+        }))
+        .await;
+        let left = left.into_inner();
+        for eleven in left.windows(11) {
+            assert!(eleven[10].since(eleven[0]) >= SECOND, "{eleven:?}");
+        }
+        let took = left[59].since(left[0]);
+        assert!(
+            took < Duration::from_secs(10),
+            "the pace is kept all the same: {took:?}"
         );
     }
 
@@ -202,9 +257,9 @@ mod tests {
             .collect();
         tokio::task::yield_now().await;
         let before = clock.now();
-        assert_eq!(turnstile.turn().now_or_never(), Some(Err(QueueFull)));
+        assert!(matches!(turnstile.turn().now_or_never(), Some(Err(QueueFull))));
         assert_eq!(clock.now(), before);
         assert!(join_all(waiting).await.into_iter().all(|turn| turn.unwrap().is_ok()));
-        assert_eq!(turnstile.turn().await, Ok(()), "places come back");
+        assert!(turnstile.turn().await.is_ok(), "places come back");
     }
 }

@@ -4,6 +4,8 @@
 use std::time::Duration;
 
 use reqwest::{Client, Method};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
 use super::fake_products::{FakeProducts, Mood};
 use super::proxy::{Fault, Proxy};
@@ -22,17 +24,18 @@ struct Split {
 }
 
 impl Split {
-    async fn start(resolving: (&str, &str)) -> Self {
+    async fn start(resolving: (&str, &str), more: &[(&str, &str)]) -> Self {
         let products = FakeProducts::start(Mood::Good);
         let loms = App::start("loms", STOCK, &[], &[]).await;
         let link = Proxy::to(&loms.grpc).await;
-        let settings = [
+        let mut settings = vec![
             ("cart.products.url", products.url.as_str()),
             ("cart.products.warm_up", "false"),
             ("cart.loms.url", &link.url),
             ("cart.loms.timeout_ms", "400"),
             resolving,
         ];
+        settings.extend_from_slice(more);
         let cart = App::start("cart", &[], &settings, &[]).await;
         Self {
             cart,
@@ -73,7 +76,7 @@ impl Split {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_breaks_a_repeat_finds_the_one_order_of_the_frozen_lines() {
-    let shop = Split::start(NEVER).await;
+    let shop = Split::start(NEVER, &[]).await;
     let faults = [
         Fault::CutBefore,
         Fault::CutAfter,
@@ -106,7 +109,7 @@ async fn whatever_breaks_a_repeat_finds_the_one_order_of_the_frozen_lines() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unknown_outcome_is_resolved_without_any_repeat() {
-    let shop = Split::start(("cart.checkout.resolve_interval_ms", "50")).await;
+    let shop = Split::start(("cart.checkout.resolve_interval_ms", "50"), &[]).await;
     for (user, fault) in (1..).zip([Fault::CutBefore, Fault::CutAfter, Fault::Swallow]) {
         shop.add(user, 1, 3).await;
         shop.link.set(fault);
@@ -119,6 +122,32 @@ async fn an_unknown_outcome_is_resolved_without_any_repeat() {
         let orders = agree(&shop.loms, STOCK).await;
         assert_eq!(orders.len(), usize::try_from(user).unwrap(), "{fault:?}");
     }
+    shop.stop().await;
+}
+
+/// The shopper stops waiting long before LOMS answers; nobody repeats, and nothing resolves.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_checkout_runs_to_its_end_although_nobody_waits() {
+    let shop = Split::start(
+        NEVER,
+        &[("cart.request_timeout_ms", "150"), ("cart.loms.timeout_ms", "5000")],
+    )
+    .await;
+    shop.add(1, 1, 3).await;
+    shop.add(2, 1, 4).await;
+    shop.link.set(Fault::Delay(Duration::from_millis(600)));
+    assert_eq!(shop.cart.checkout(1).await.0, 504);
+    // This one's connection is gone even before.
+    let stream = TcpStream::connect(shop.cart.cart.trim_start_matches("http://")).await;
+    let request = b"POST /checkout/2 HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n";
+    let mut stream = stream.unwrap();
+    stream.write_all(request).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    drop(stream);
+    for user in [1, 2] {
+        shop.cart.until(async || shop.cart.content(user).await.is_empty()).await;
+    }
+    assert_eq!(agree(&shop.loms, STOCK).await.len(), 2);
     shop.stop().await;
 }
 
