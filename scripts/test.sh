@@ -68,7 +68,7 @@ step_docs() {
 step_deps() {
     need_python_tools
     cargo fetch --locked
-    cargo deny --offline check bans licenses sources
+    cargo deny --offline check -D unnecessary-skip -D unmatched-skip bans licenses sources
     printf 'cargo tree --duplicates: %s crates in more than one version, each named in deny.toml\n' \
         "$(cargo tree --workspace --duplicates --depth 0 --prefix none --format '{p}' | awk 'NF {print $1}' | sort | uniq -c | awk '$1 > 1' | wc -l)"
 }
