@@ -10,5 +10,7 @@ pub mod in_process;
 #[cfg(feature = "notifier")]
 pub mod lines;
 pub mod memory;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 #[cfg(any(feature = "cart", feature = "products"))]
 pub mod products;

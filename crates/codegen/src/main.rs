@@ -1,12 +1,15 @@
 //! Makes the committed code from `proto/`: messages with their checks, canonical JSON, gRPC
-//! client and server, the descriptor set, and the OpenAPI document of the gateway.
+//! client and server, the descriptor set, and the OpenAPI document of the gateway; and from
+//! `sql/`: the crate of typed queries.
 //!
-//! `cargo run -p codegen` writes; `cargo run -p codegen -- --check` writes nothing and exits
-//! with 1 when a committed file is stale. No `protoc` is needed.
+//! `codegen URL` writes, where URL is that of a Postgres in which it may make a database for a
+//! moment (`just generate` starts one); with `--check` it writes nothing and exits with 1 when a
+//! committed file is stale. No `protoc` is needed.
 
 mod openapi;
 mod rules;
 mod rust;
+mod sql;
 
 use std::error::Error;
 use std::fs;
@@ -23,8 +26,15 @@ struct Generated {
 }
 
 fn main() -> ExitCode {
-    let check = std::env::args().nth(1).is_some_and(|flag| flag == "--check");
-    match run(check) {
+    let (flags, urls): (Vec<String>, Vec<String>) = std::env::args().skip(1).partition(|word| word == "--check");
+    let [url] = &urls[..] else {
+        let _ = writeln!(
+            std::io::stderr().lock(),
+            "usage: codegen [--check] POSTGRES_URL (see `just generate`)"
+        );
+        return ExitCode::from(2);
+    };
+    match run(!flags.is_empty(), url) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -35,10 +45,13 @@ fn main() -> ExitCode {
 }
 
 /// Whether everything is, or is now, as it should be.
-fn run(check: bool) -> Result<bool, Box<dyn Error>> {
+fn run(check: bool, url: &str) -> Result<bool, Box<dyn Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let mut fresh = true;
-    for file in generate(&root.join("proto"))? {
+    let files = generate(&root.join("proto"))?
+        .into_iter()
+        .chain(sql::generate(&root, url)?);
+    for file in files {
         let path = root.join(&file.path);
         if fs::read(&path).is_ok_and(|committed| committed == file.content) {
             continue;

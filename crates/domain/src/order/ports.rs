@@ -12,7 +12,24 @@ use super::status::OrderStatus;
 use crate::clock::Moment;
 use crate::error::Cause;
 use crate::trace::TraceContext;
-use crate::types::{EventId, OrderId};
+use crate::types::{EventId, OrderId, Sku};
+
+/// Rows of the ledger that others held for too long.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Contention {
+    /// Stock records, ascending.
+    pub skus: Vec<Sku>,
+    /// Orders, ascending; also those whose stock is held.
+    pub orders: Vec<OrderId>,
+}
+
+impl Contention {
+    /// Whether nothing is held (any more).
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.skus.is_empty() && self.orders.is_empty()
+    }
+}
 
 /// Why a transaction over the ledger has no result, and what is certain about it.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -27,6 +44,10 @@ pub enum LedgerError {
     /// Certainly nothing was done, and trying members one by one would not help: full, or not there.
     #[error("not available")]
     Busy(#[source] Cause),
+    /// Certainly nothing was done: rows were not to be had in time. Members that touch none of
+    /// those that are still held may be tried again at once.
+    #[error("rows are held by others: {} stock records, {} orders", .0.skus.len(), .0.orders.len())]
+    Contended(Contention),
 }
 
 /// The ledger of orders and stock: the one way to write it.
@@ -39,7 +60,8 @@ pub enum LedgerError {
 /// - record the idempotency key of a placed order so that no second one can be recorded under
 ///   it, and keep it at least 24 h;
 /// - let reads that begin after the answer see the change;
-/// - claim [`LedgerError::RolledBack`] and [`LedgerError::Busy`] only with proof.
+/// - claim [`LedgerError::RolledBack`], [`LedgerError::Busy`] and [`LedgerError::Contended`] only
+///   with proof.
 pub trait Ledger: Send + Sync + 'static {
     /// Loads, decides and commits as one step; what `decide` answered beside its changes.
     fn transact<D, R>(&self, footprint: Footprint, decide: D) -> impl Future<Output = Result<R, LedgerError>> + Send

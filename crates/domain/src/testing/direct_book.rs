@@ -37,6 +37,7 @@ impl<L: Ledger, C: Clock> DirectBook<L, C> {
             LedgerError::RolledBack(cause) => BookError::Poisonous(cause),
             LedgerError::Unknown(cause) => BookError::Unknown(cause),
             LedgerError::Busy(cause) => BookError::Unavailable(cause),
+            held @ LedgerError::Contended(_) => BookError::Unavailable(crate::error::cause(held)),
         })?;
         answers.pop().ok_or_else(|| BookError::Unknown(cause(Planted)))
     }

@@ -1,0 +1,8 @@
+// This file was generated with `cornucopia`. Do not modify.
+
+pub mod keys;
+pub mod nodes;
+pub mod outbox;
+pub mod reads;
+pub mod turns;
+pub mod unit;

@@ -1,0 +1,25 @@
+//! The ledger in Postgres: a primary that takes writes, and standbys that answer reads while the
+//! primary waits for them.
+//!
+//! - [`settings`]: where the servers are, and the bounds of everything;
+//! - [`connect`]: finds the primary, refuses a deposed one; [`pool`] keeps connections to it;
+//! - [`ledger`]: the unit of work, two round trips a batch; [`ids`] numbers orders;
+//! - [`cluster`]: looks at all servers in turn; [`reads`] asks those that are in step;
+//! - [`turn`]: work that one instance at a time does; [`outbox`]: what the relay reads;
+//! - [`migrate`]: the schema.
+
+pub mod cluster;
+pub mod connect;
+pub mod errors;
+pub mod ids;
+pub mod ledger;
+pub mod migrate;
+pub mod outbox;
+pub mod pool;
+pub mod reads;
+mod rows;
+pub mod settings;
+#[cfg(feature = "testing")]
+pub mod testing;
+pub mod turn;
+mod unit;

@@ -1,0 +1,211 @@
+//! Looks at all servers of the cluster in turn: which takes writes, and which standbys are in step
+//! with it and may answer reads.
+//!
+//! A standby is in step while the primary waits for it (`sync`) and it has applied what the
+//! primary had written at the look before: what was committed while nobody waited for it is there
+//! before the first read is.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures::future::join_all;
+use sql::queries::nodes;
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio_postgres::Client;
+
+use super::connect::{Connector, Session};
+
+/// The cluster as it was last seen.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct View {
+    /// The server that takes writes.
+    pub primary: Option<usize>,
+    /// Standbys that are in step.
+    pub replicas: Vec<usize>,
+    /// For each standby that the primary knows: how far it is behind, in bytes of WAL.
+    pub lag_bytes: Vec<(usize, i64)>,
+}
+
+/// A standby as its primary sees it; positions are bytes of WAL.
+#[derive(Debug, Clone)]
+struct Waited {
+    name: String,
+    replayed: i64,
+}
+
+/// What one server says.
+#[derive(Debug, Clone)]
+enum Look {
+    Primary {
+        timeline: i32,
+        written: i64,
+        waited_for: Vec<Waited>,
+    },
+    Standby {
+        name: Option<String>,
+    },
+}
+
+/// Servers that failed a read since the last look.
+#[derive(Debug)]
+pub struct Suspects(Vec<AtomicBool>);
+
+impl Suspects {
+    /// Notes that a server failed a read.
+    pub fn accuse(&self, server: usize) {
+        if let Some(suspect) = self.0.get(server) {
+            suspect.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether it did.
+    #[must_use]
+    pub fn suspects(&self, server: usize) -> bool {
+        self.0.get(server).is_none_or(|suspect| suspect.load(Ordering::Relaxed))
+    }
+}
+
+/// Keeps the view of the cluster.
+#[derive(Debug)]
+pub struct Cluster {
+    connector: Arc<Connector>,
+    clients: Vec<Option<Client>>,
+    /// The primary of the last look, and how far it had written.
+    before: Option<(usize, i64)>,
+    view: watch::Sender<View>,
+    suspects: Arc<Suspects>,
+}
+
+impl Cluster {
+    /// Nothing is known yet.
+    #[must_use]
+    pub fn new(connector: Arc<Connector>) -> Self {
+        let servers = connector.servers();
+        Self {
+            connector,
+            clients: std::iter::repeat_with(|| None).take(servers).collect(),
+            before: None,
+            view: watch::Sender::default(),
+            suspects: Arc::new(Suspects((0..servers).map(|_| AtomicBool::new(false)).collect())),
+        }
+    }
+
+    /// The view, as it is kept.
+    #[must_use]
+    pub fn view(&self) -> watch::Receiver<View> {
+        self.view.subscribe()
+    }
+
+    /// Where failed reads are noted.
+    #[must_use]
+    pub fn suspects(&self) -> Arc<Suspects> {
+        Arc::clone(&self.suspects)
+    }
+
+    /// Looks again and again, for ever.
+    pub async fn keep(mut self) {
+        let mut ticks = interval(self.connector.settings().health_interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            self.look().await;
+        }
+    }
+
+    /// Looks once at all servers.
+    pub async fn look(&mut self) {
+        let patience = self.connector.settings().health_interval;
+        let connector = Arc::clone(&self.connector);
+        let looks = self.clients.iter_mut().enumerate().map(|(server, client)| {
+            let connector = &connector;
+            async move {
+                let look = timeout(patience, look(connector, server, client)).await.ok().flatten();
+                if look.is_none() {
+                    *client = None;
+                }
+                look
+            }
+        });
+        let looks: Vec<Option<Look>> = join_all(looks).await;
+        let view = self.judge(&looks);
+        for (suspect, look) in self.suspects.0.iter().zip(&looks) {
+            suspect.store(look.is_none(), Ordering::Relaxed);
+        }
+        self.view.send_if_modified(|last| {
+            let changed = *last != view;
+            *last = view;
+            changed
+        });
+    }
+
+    fn judge(&mut self, looks: &[Option<Look>]) -> View {
+        let primaries = looks.iter().enumerate().filter_map(|(server, look)| match look {
+            Some(Look::Primary {
+                timeline,
+                written,
+                waited_for,
+            }) => Some((*timeline, server, *written, waited_for)),
+            _ => None,
+        });
+        let newest = primaries.max_by_key(|(timeline, ..)| *timeline);
+        let Some((_, primary, written, waited_for)) =
+            newest.filter(|(timeline, ..)| self.connector.note_timeline(*timeline).is_ok())
+        else {
+            self.before = None;
+            return View::default();
+        };
+        let before = self.before.replace((primary, written));
+        let mut view = View {
+            primary: Some(primary),
+            ..View::default()
+        };
+        for (server, look) in looks.iter().enumerate() {
+            let Some(Look::Standby { name: Some(name) }) = look else {
+                continue;
+            };
+            let Some(waited) = waited_for.iter().find(|waited| waited.name == *name) else {
+                continue;
+            };
+            view.lag_bytes.push((server, (written - waited.replayed).max(0)));
+            let caught_up = before.is_some_and(|(same, then)| same == primary && waited.replayed >= then);
+            if caught_up && self.connector.settings().wait_for_replicas {
+                view.replicas.push(server);
+            }
+        }
+        view
+    }
+}
+
+/// Asks one server, over a connection that is kept.
+async fn look(connector: &Connector, server: usize, place: &mut Option<Client>) -> Option<Look> {
+    let client = match place {
+        Some(client) if !client.is_closed() => client,
+        _ => {
+            let (client, _driver) = connector.to(server, Session::Look).await.ok()?;
+            place.insert(client)
+        }
+    };
+    let standing = nodes::standing().bind(client).one().await.ok()?;
+    if standing.standby {
+        return Some(Look::Standby {
+            name: standing.standby_name,
+        });
+    }
+    let timeline = nodes::timeline().bind(client).one().await.ok()??;
+    let written = nodes::written().bind(client).one().await.ok()?;
+    let waited_for = nodes::synchronous_standbys()
+        .bind(client)
+        .map(|row| Waited {
+            name: row.name.to_owned(),
+            replayed: row.replayed.unwrap_or(0),
+        })
+        .all()
+        .await
+        .ok()?;
+    Some(Look::Primary {
+        timeline,
+        written,
+        waited_for,
+    })
+}

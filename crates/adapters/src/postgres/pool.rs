@@ -1,0 +1,223 @@
+//! Pools of connections. One writes to the primary, one for each server reads.
+//!
+//! A connection is taken as it is if it was used a moment ago, and asked whether it lives if it
+//! was not. One whose statement timed out never comes back, and takes the idle ones with it: a
+//! frozen server accepts connections and answers none.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use deadpool_postgres::{
+    BuildError, Connect, Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime,
+};
+use domain::error::{Cause, cause};
+use domain::order::ports::LedgerError;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use parking_lot::Mutex;
+use tokio::task::JoinHandle;
+use tokio_postgres::{Client, Config, Error as PgError};
+
+use super::connect::{ConnectError, Connector, Session};
+use super::errors::{Refusal, busy};
+use super::unit::{Cached, Statements};
+
+/// A connection that was used within this time is not asked whether it lives.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// Which server the connections of a pool go to.
+#[derive(Debug, Clone, Copy)]
+enum Target {
+    Primary,
+    Server(usize),
+}
+
+/// Makes the connections of a pool, and remembers why it could not: the pool's own errors are those
+/// of the driver.
+#[derive(Debug, Clone)]
+struct Maker {
+    connector: Arc<Connector>,
+    target: Target,
+    session: Session,
+    failure: Arc<Mutex<Option<ConnectError>>>,
+}
+
+impl Connect for Maker {
+    fn connect(&self, _: &Config) -> BoxFuture<'_, Result<(Client, JoinHandle<()>), PgError>> {
+        async move {
+            let made = match self.target {
+                Target::Primary => self.connector.primary(self.session).await,
+                Target::Server(at) => self.connector.to(at, self.session).await,
+            };
+            made.map_err(|error| match error {
+                ConnectError::Server { source, .. } => source,
+                other => {
+                    *self.failure.lock() = Some(other);
+                    // The one error of the driver that can be made from outside.
+                    PgError::__private_api_timeout()
+                }
+            })
+        }
+        .boxed()
+    }
+}
+
+/// Bounded in every wait. A pool that writes has all statements of the unit of work prepared.
+fn pool(maker: Maker, connections_max: usize) -> Result<Pool, BuildError> {
+    let settings = maker.connector.settings().clone();
+    let warm = maker.session == Session::Write;
+    let config = ManagerConfig {
+        recycling_method: RecyclingMethod::Fast,
+    };
+    Pool::builder(Manager::from_connect(Config::new(), maker, config))
+        .max_size(connections_max.max(1))
+        .wait_timeout(Some(settings.pool_timeout))
+        .create_timeout(Some(settings.connect_timeout * 3))
+        .recycle_timeout(Some(settings.connect_timeout))
+        .post_create(Hook::async_fn(
+            move |client: &mut deadpool_postgres::ClientWrapper, _| {
+                Box::pin(async move {
+                    if warm {
+                        Statements::prepare(&Cached(client)).await.map_err(HookError::Backend)?;
+                    }
+                    Ok(())
+                })
+            },
+        ))
+        .pre_recycle(Hook::async_fn(
+            |client: &mut deadpool_postgres::ClientWrapper, metrics| {
+                Box::pin(async move {
+                    if metrics.last_used() > FRESH {
+                        client.simple_query("").await.map_err(HookError::Backend)?;
+                    }
+                    Ok(())
+                })
+            },
+        ))
+        .runtime(Runtime::Tokio1)
+        .build()
+}
+
+/// Connections to the primary that write.
+#[derive(Debug, Clone)]
+pub struct WritePool {
+    pool: Pool,
+    failure: Arc<Mutex<Option<ConnectError>>>,
+    /// Connections that wait for an overdue COMMIT.
+    overdue: Arc<AtomicUsize>,
+    connections_max: usize,
+}
+
+impl WritePool {
+    /// A pool; it connects when it is asked for a connection.
+    ///
+    /// # Errors
+    /// [`BuildError`].
+    pub fn new(connector: &Arc<Connector>) -> Result<Self, BuildError> {
+        let connections_max = connector.settings().write_connections_max;
+        let maker = Maker {
+            connector: Arc::clone(connector),
+            target: Target::Primary,
+            session: Session::Write,
+            failure: Arc::default(),
+        };
+        Ok(Self {
+            failure: Arc::clone(&maker.failure),
+            pool: pool(maker, connections_max)?,
+            overdue: Arc::default(),
+            connections_max,
+        })
+    }
+
+    /// A connection. At once an error while all wait for overdue commits.
+    ///
+    /// # Errors
+    /// [`LedgerError::Busy`].
+    pub async fn get(&self) -> Result<Object, LedgerError> {
+        if self.overdue() >= self.connections_max {
+            return Err(busy(Refusal::Overdue));
+        }
+        self.pool
+            .get()
+            .await
+            .map_err(|error| LedgerError::Busy(why(error, &self.failure)))
+    }
+
+    /// How many connections wait for an overdue COMMIT.
+    #[must_use]
+    pub fn overdue(&self) -> usize {
+        self.overdue.load(Ordering::Relaxed)
+    }
+
+    /// Counts a connection as overdue as long as what is returned lives.
+    #[must_use]
+    pub fn count_overdue(&self) -> Overdue {
+        self.overdue.fetch_add(1, Ordering::Relaxed);
+        Overdue(Arc::clone(&self.overdue))
+    }
+
+    /// Closes a connection, and the idle ones: its server may answer none of them.
+    pub fn distrust(&self, connection: Object) {
+        drop(Object::take(connection));
+        self.pool.retain(|_, _| false);
+    }
+}
+
+/// A connection that waits for an overdue COMMIT.
+#[derive(Debug)]
+pub struct Overdue(Arc<AtomicUsize>);
+
+impl Drop for Overdue {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Connections to one server that read.
+#[derive(Debug, Clone)]
+pub struct ReadPool {
+    pool: Pool,
+    failure: Arc<Mutex<Option<ConnectError>>>,
+}
+
+impl ReadPool {
+    /// A pool of a server; it connects when it is asked for a connection.
+    ///
+    /// # Errors
+    /// [`BuildError`].
+    pub fn new(connector: &Arc<Connector>, server: usize) -> Result<Self, BuildError> {
+        let maker = Maker {
+            connector: Arc::clone(connector),
+            target: Target::Server(server),
+            session: Session::Read,
+            failure: Arc::default(),
+        };
+        Ok(Self {
+            failure: Arc::clone(&maker.failure),
+            pool: pool(maker, connector.settings().read_connections_max)?,
+        })
+    }
+
+    /// A connection.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub async fn get(&self) -> Result<Object, Cause> {
+        self.pool.get().await.map_err(|error| why(error, &self.failure))
+    }
+
+    /// Closes a connection, and the idle ones.
+    pub fn distrust(&self, connection: Object) {
+        drop(Object::take(connection));
+        self.pool.retain(|_, _| false);
+    }
+}
+
+/// Why there is no connection: what the maker noted is nearer to the cause.
+fn why(error: PoolError, failure: &Mutex<Option<ConnectError>>) -> Cause {
+    match failure.lock().take() {
+        Some(failure) => cause(failure),
+        None => cause(error),
+    }
+}

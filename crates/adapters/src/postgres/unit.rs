@@ -1,0 +1,169 @@
+//! One transaction over the ledger, in two round trips: BEGIN with all locks and loads, then all
+//! writes with COMMIT. Statements leave in the order in which their futures are first polled, so
+//! each of them is prepared before: one that had to be prepared would be overtaken by the COMMIT.
+
+mod load;
+mod statements;
+mod write;
+
+pub(super) use statements::{Cached, Statements};
+
+use deadpool_postgres::Object;
+use domain::order::loaded::{Changes, Footprint, Loaded};
+use domain::order::ports::LedgerError;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use super::errors::{Refusal, busy, is_lock_timeout, rolled_back, unknown};
+use super::ids::OrderIds;
+use super::pool::WritePool;
+use super::settings::PostgresSettings;
+
+/// A transaction that owns its connection. Dropped before its end it closes the connection, and
+/// the server rolls back.
+#[derive(Debug)]
+pub(super) struct Unit {
+    connection: Option<Object>,
+    pool: WritePool,
+}
+
+impl Drop for Unit {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            drop(Object::take(connection));
+        }
+    }
+}
+
+impl Unit {
+    pub(super) async fn new(pool: &WritePool) -> Result<Self, LedgerError> {
+        Ok(Self {
+            connection: Some(pool.get().await?),
+            pool: pool.clone(),
+        })
+    }
+
+    fn connection(&self) -> Result<&Object, LedgerError> {
+        self.connection.as_ref().ok_or_else(|| busy(Refusal::NoAnswer))
+    }
+
+    /// The first round trip. After an error nothing was done, and the unit is over.
+    pub(super) async fn load(
+        &mut self,
+        footprint: &Footprint,
+        ids: &OrderIds,
+        settings: &PostgresSettings,
+    ) -> Result<Loaded, LedgerError> {
+        let patience = settings.statement_timeout + settings.lock_timeout;
+        let client = Cached(self.connection()?);
+        let loaded = timeout(patience, async {
+            let statements = Statements::prepare(&client).await?;
+            load::load(&client, &statements, footprint, ids).await
+        });
+        match loaded.await {
+            Ok(Ok(rows)) => rows.into_loaded(footprint, ids).map_err(busy),
+            Ok(Err(error)) if is_lock_timeout(&error) => self.contended(footprint, settings).await,
+            Ok(Err(error)) => {
+                self.end(settings).await;
+                Err(rolled_back(error))
+            }
+            Err(_) => {
+                self.distrust();
+                Err(busy(Refusal::TimedOut))
+            }
+        }
+    }
+
+    /// Ends a transaction that changed nothing; its connection goes back if it still answers.
+    pub(super) async fn end(&mut self, settings: &PostgresSettings) {
+        let Some(connection) = &self.connection else { return };
+        match timeout(settings.lock_timeout, connection.batch_execute("ROLLBACK")).await {
+            Ok(Ok(())) => self.connection = None, // back to the pool, clean
+            _ => self.distrust(),
+        }
+    }
+
+    fn distrust(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            self.pool.distrust(connection);
+        }
+    }
+
+    /// Finds out which rows are held.
+    async fn contended(&mut self, footprint: &Footprint, settings: &PostgresSettings) -> Result<Loaded, LedgerError> {
+        let client = Cached(self.connection()?);
+        let asked = timeout(settings.statement_timeout, async {
+            client.batch_execute("ROLLBACK").await?;
+            load::held(&client, footprint).await
+        });
+        match asked.await {
+            Ok(Ok(contention)) => {
+                self.connection = None;
+                Err(LedgerError::Contended(contention))
+            }
+            Ok(Err(error)) => {
+                self.distrust();
+                Err(busy(error))
+            }
+            Err(_) => {
+                self.distrust();
+                Err(busy(Refusal::TimedOut))
+            }
+        }
+    }
+
+    /// The second round trip. It runs to its end in a task of its own: a COMMIT is never
+    /// cancelled, because cancelling one that waits for its standby makes it succeed. When its
+    /// answer is overdue the caller is told that the outcome is unknown, and the connection keeps
+    /// its place in the pool until the COMMIT ends, or its server is deposed.
+    pub(super) async fn commit(
+        mut self,
+        changes: Changes,
+        settings: &PostgresSettings,
+        timelines: watch::Receiver<i32>,
+    ) -> Result<(), LedgerError> {
+        let Some(connection) = self.connection.take() else {
+            return Err(busy(Refusal::NoAnswer));
+        };
+        let mut committing = tokio::spawn(commit(connection, self.pool.clone(), changes, timelines));
+        match timeout(settings.commit_timeout, &mut committing).await {
+            Ok(committed) => committed.unwrap_or_else(|_| Err(unknown(Refusal::NoAnswer))),
+            Err(_) => {
+                let overdue = self.pool.count_overdue();
+                tokio::spawn(async move {
+                    let _ = committing.await; // nobody waits for its answer any more
+                    drop(overdue);
+                });
+                Err(unknown(Refusal::TimedOut))
+            }
+        }
+    }
+}
+
+/// Writes and commits. The connection goes back to the pool unless it is of no use any more.
+async fn commit(
+    connection: Object,
+    pool: WritePool,
+    changes: Changes,
+    mut timelines: watch::Receiver<i32>,
+) -> Result<(), LedgerError> {
+    timelines.mark_unchanged();
+    let outcome = {
+        let client = Cached(&connection);
+        let writing = async {
+            let statements = Statements::prepare(&client).await.map_err(rolled_back)?;
+            write::write(&client, &statements, changes).await
+        };
+        tokio::select! {
+            biased;
+            outcome = writing => outcome,
+            // A newer timeline: whoever does not answer here never will, or must not be believed.
+            _ = timelines.changed() => Err(unknown(Refusal::NoAnswer)),
+        }
+    };
+    match &outcome {
+        Ok(()) | Err(LedgerError::RolledBack(_)) => drop(connection),
+        Err(_) => pool.distrust(connection),
+    }
+    outcome
+}

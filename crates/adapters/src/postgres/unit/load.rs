@@ -1,0 +1,170 @@
+//! The first round trip: BEGIN, then locks and loads, orders before stock, each ascending.
+
+use std::collections::HashMap;
+
+use domain::order::loaded::{Footprint, Loaded, ScopedKey};
+use domain::order::model::{Line, Order};
+use domain::order::ports::Contention;
+use domain::types::{IdempotencyKey, OrderId, Sku};
+use futures::join;
+use sql::queries::unit::{self, ItemsOfOrders, LockOrders, LockStock, RecordedOrders};
+use tokio_postgres::Error;
+
+use super::super::errors::Refusal;
+use super::super::ids::OrderIds;
+use super::super::rows::{self, Head};
+use super::{Cached, Statements};
+
+/// What was read.
+#[derive(Debug, Default)]
+pub(super) struct Rows {
+    orders: Vec<LockOrders>,
+    items: Vec<ItemsOfOrders>,
+    stock: Vec<LockStock>,
+    recorded: Vec<RecordedOrders>,
+}
+
+/// Locks and loads.
+pub(super) async fn load(
+    client: &Cached<'_>,
+    statements: &Statements,
+    footprint: &Footprint,
+    ids: &OrderIds,
+) -> Result<Rows, Error> {
+    let orders: Vec<i64> = footprint.orders().iter().map(|id| id.get()).collect();
+    let skus: Vec<i64> = footprint.skus().iter().map(|sku| sku.get()).collect();
+    let users: Vec<i64> = footprint.keys().iter().map(|(user, _)| user.get()).collect();
+    let keys: Vec<&str> = footprint.keys().iter().map(|(_, key)| key.as_str()).collect();
+    let blocks = i32::try_from(ids.blocks_short(footprint.new_orders())).unwrap_or(i32::MAX);
+    // Polled first in this order, so sent in it.
+    let (begun, fresh, locked, items, stock, recorded) = join!(
+        client.batch_execute("BEGIN"),
+        async {
+            match blocks {
+                0 => Ok(Vec::new()),
+                _ => statements.next_order_ids.bind(client, &blocks).all().await,
+            }
+        },
+        async {
+            match orders[..] {
+                [] => Ok(Vec::new()),
+                _ => statements.lock_orders.bind(client, &orders).all().await,
+            }
+        },
+        async {
+            match orders[..] {
+                [] => Ok(Vec::new()),
+                _ => statements.items_of_orders.bind(client, &orders).all().await,
+            }
+        },
+        async {
+            match (&skus[..], &orders[..]) {
+                ([], []) => Ok(Vec::new()),
+                _ => statements.lock_stock.bind(client, &skus, &orders).all().await,
+            }
+        },
+        async {
+            match keys[..] {
+                [] => Ok(Vec::new()),
+                _ => statements.recorded_orders.bind(client, &users, &keys).all().await,
+            }
+        },
+    );
+    begun?;
+    for first in fresh? {
+        ids.add(first);
+    }
+    Ok(Rows {
+        orders: locked?,
+        items: items?,
+        stock: stock?,
+        recorded: recorded?,
+    })
+}
+
+impl Rows {
+    /// As the rules see it.
+    pub(super) fn into_loaded(self, footprint: &Footprint, ids: &OrderIds) -> Result<Loaded, Refusal> {
+        let orders = orders(self.orders, self.items)?;
+        let keys = recorded(self.recorded)?;
+        let stock = self
+            .stock
+            .into_iter()
+            .map(|row| Ok((rows::sku(row.sku)?, Some(rows::stock(row.total_count, row.reserved)?))))
+            .collect::<Result<Vec<_>, Refusal>>()?;
+        Ok(Loaded::new(stock, orders, keys, ids.take(footprint.new_orders())))
+    }
+}
+
+fn orders(heads: Vec<LockOrders>, items: Vec<ItemsOfOrders>) -> Result<Vec<Order>, Refusal> {
+    let mut lines: HashMap<i64, Vec<Result<Line, Refusal>>> = HashMap::with_capacity(heads.len());
+    for item in items {
+        let line = rows::line(item.sku, item.count);
+        lines.entry(item.order_id).or_default().push(line);
+    }
+    heads
+        .into_iter()
+        .map(|row| {
+            let head = Head {
+                id: row.id,
+                user: row.user_id,
+                status: row.status,
+                placed_at: row.placed_at,
+                short: (row.short_sku, row.short_wanted, row.short_free),
+            };
+            head.with(rows::lines(lines.remove(&row.id).unwrap_or_default())?)
+        })
+        .collect()
+}
+
+/// Rows come in the order of their keys, an item each.
+fn recorded(items: Vec<RecordedOrders>) -> Result<Vec<(ScopedKey, Order)>, Refusal> {
+    items
+        .chunk_by(|a, b| a.id == b.id && a.key == b.key)
+        .filter_map(|rows| Some((rows.first()?, rows)))
+        .map(|(first, items)| {
+            let key = IdempotencyKey::new(&first.key).map_err(|_| Refusal::BadRow("idempotency_keys"))?;
+            let head = Head {
+                id: first.id,
+                user: first.user_id,
+                status: first.status,
+                placed_at: first.placed_at,
+                short: (first.short_sku, first.short_wanted, first.short_free),
+            };
+            let lines = rows::lines(items.iter().map(|row| rows::line(row.sku, row.count)))?;
+            Ok(((rows::user_id(first.user_id)?, key), head.with(lines)?))
+        })
+        .collect()
+}
+
+/// Which rows of a footprint others hold, the stock of its orders included.
+pub(super) async fn held(client: &Cached<'_>, footprint: &Footprint) -> Result<Contention, Error> {
+    let ids: Vec<i64> = footprint.orders().iter().map(|id| id.get()).collect();
+    let items = unit::items_of_orders().bind(client, &ids).all().await?;
+    let of_orders = items.iter().map(|item| item.sku);
+    let mut skus: Vec<i64> = footprint.skus().iter().map(|sku| sku.get()).chain(of_orders).collect();
+    skus.sort_unstable();
+    skus.dedup();
+    let held_skus = unit::held_stock().bind(client, &skus).all().await?;
+    let mut held_orders = unit::held_orders().bind(client, &ids).all().await?;
+    held_orders.extend(
+        items
+            .iter()
+            .filter(|item| held_skus.contains(&item.sku))
+            .map(|item| item.order_id),
+    );
+    let mut contention = Contention {
+        skus: held_skus
+            .into_iter()
+            .filter_map(|sku| Sku::try_from(sku).ok())
+            .collect(),
+        orders: held_orders
+            .into_iter()
+            .filter_map(|id| OrderId::try_from(id).ok())
+            .collect(),
+    };
+    contention.skus.sort_unstable();
+    contention.orders.sort_unstable();
+    contention.orders.dedup();
+    Ok(contention)
+}

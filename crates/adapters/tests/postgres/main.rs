@@ -1,0 +1,3 @@
+//! The ledger in Postgres, on a real primary with a synchronous standby.
+
+mod contract;
