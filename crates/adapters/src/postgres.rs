@@ -6,6 +6,7 @@
 //! - [`ledger`]: the unit of work, two round trips a batch; [`ids`] numbers orders;
 //! - [`cluster`]: looks at all servers in turn; [`reads`] asks those that are in step;
 //! - [`turn`]: work that one instance at a time does; [`outbox`]: what the relay reads;
+//! - [`retention`]: what may be forgotten;
 //! - [`migrate`]: the schema.
 
 pub mod cluster;
@@ -17,6 +18,7 @@ pub mod migrate;
 pub mod outbox;
 pub mod pool;
 pub mod reads;
+pub mod retention;
 mod rows;
 pub mod settings;
 #[cfg(feature = "testing")]

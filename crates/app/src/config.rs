@@ -10,6 +10,7 @@ mod check;
 pub mod describe;
 mod layers;
 mod loms;
+mod postgres;
 mod problem;
 mod process;
 mod products;
@@ -22,6 +23,7 @@ use std::path::PathBuf;
 
 pub use cart::{CartSettings, CheckoutSettings, LomsClientSettings, ProductsClientSettings};
 pub use loms::{LomsSettings, NotifierSettings, OrderSettings, RelaySettings};
+pub use postgres::PostgresConfig;
 pub use problem::{Problem, Problems};
 pub use process::{HttpSettings, LogSettings, OpsSettings, ProfilingSettings, ShutdownSettings, TraceSettings};
 pub use products::{MisbehaveSettings, ProductsSettings};
@@ -55,6 +57,8 @@ settings! {
         products: ProductsSettings = ProductsSettings::default();
         /// Orders and stocks.
         loms: LomsSettings = LomsSettings::default();
+        /// The database of LOMS.
+        postgres: PostgresConfig = PostgresConfig::default();
         /// The life of an order.
         order: OrderSettings = OrderSettings::default();
         /// The relay.

@@ -11,3 +11,5 @@ pub mod pause;
 pub mod relay;
 #[cfg(feature = "cart")]
 pub mod resolver;
+#[cfg(feature = "loms")]
+pub mod retention;

@@ -75,6 +75,14 @@ pub enum StartError {
         /// Why.
         source: adapters::memory::stock_file::StockFileError,
     },
+    /// The schema of the ledger is not ready.
+    #[cfg(feature = "loms")]
+    #[error(transparent)]
+    Migrate(#[from] adapters::postgres::migrate::MigrateError),
+    /// The pools of the ledger cannot be made.
+    #[cfg(feature = "loms")]
+    #[error(transparent)]
+    Pool(#[from] adapters::postgres::pool::BuildError),
     /// The client of products cannot be made.
     #[cfg(feature = "cart")]
     #[error(transparent)]

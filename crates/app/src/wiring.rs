@@ -7,3 +7,5 @@ pub mod cart;
 pub mod links;
 #[cfg(feature = "loms")]
 pub mod loms;
+#[cfg(feature = "loms")]
+pub mod postgres;

@@ -51,6 +51,8 @@ fn loms(stock: &[(i64, u32)]) -> (Batcher, Arc<MemoryLedger>) {
     let limits = BatchLimits {
         batch_max: 8,
         queue_max: 8,
+        lanes: 1,
+        held_pause: std::time::Duration::from_secs(1),
     };
     let (book, batches) = order_book(limits, Arc::clone(&ledger), SystemClock, Arc::default());
     tokio::spawn(batches.run(CancellationToken::new()));

@@ -14,4 +14,5 @@ pub mod task_group;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod trace;
+pub mod turn;
 pub mod types;

@@ -2,7 +2,7 @@
 //! that broke says nothing about what was sent over it.
 
 use domain::error::{Cause, cause};
-use domain::order::ports::{LedgerError, QueryError};
+use domain::order::ports::{Contention, LedgerError, QueryError};
 use tokio_postgres::Error as PgError;
 use tokio_postgres::error::{Severity, SqlState};
 
@@ -54,15 +54,12 @@ pub fn is_lock_timeout(error: &PgError) -> bool {
 /// COMMIT failed: nothing was done. A member may be to blame only for errors of data.
 #[must_use]
 pub fn rolled_back(error: PgError) -> LedgerError {
-    let blame = refused(&error).is_some_and(|state| {
-        let class = &state.code()[..2];
-        // Integrity, data, RAISE, deadlock and serialization: alone, or in another order, it may pass.
-        matches!(class, "22" | "23" | "P0" | "40") || *state == SqlState::PROGRAM_LIMIT_EXCEEDED
-    });
-    if blame {
-        LedgerError::RolledBack(cause(error))
-    } else {
-        LedgerError::Busy(cause(error))
+    match refused(&error).map(|state| &state.code()[..2]) {
+        // Data, integrity, RAISE, limits of the server: another member may be to blame.
+        Some("22" | "23" | "P0" | "54") => LedgerError::RolledBack(cause(error)),
+        // Deadlock and serialization: it may be tried again as it is.
+        Some("40") => LedgerError::Contended(Contention::default()),
+        _ => LedgerError::Busy(cause(error)),
     }
 }
 

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+pub use deadpool_postgres::BuildError;
 use deadpool_postgres::{
-    BuildError, Connect, Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime,
+    Connect, Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime,
 };
 use domain::error::{Cause, cause};
 use domain::order::ports::LedgerError;
@@ -135,7 +136,7 @@ impl WritePool {
     /// # Errors
     /// [`LedgerError::Busy`].
     pub async fn get(&self) -> Result<Object, LedgerError> {
-        if self.overdue() >= self.connections_max {
+        if self.is_exhausted() {
             return Err(busy(Refusal::Overdue));
         }
         self.pool
@@ -148,6 +149,12 @@ impl WritePool {
     #[must_use]
     pub fn overdue(&self) -> usize {
         self.overdue.load(Ordering::Relaxed)
+    }
+
+    /// Whether every connection waits for an overdue COMMIT.
+    #[must_use]
+    pub fn is_exhausted(&self) -> bool {
+        self.overdue() >= self.connections_max
     }
 
     /// Counts a connection as overdue as long as what is returned lives.

@@ -86,14 +86,6 @@ impl Turn {
         Ok(client)
     }
 
-    /// Whether it is this instance's turn.
-    ///
-    /// # Errors
-    /// [`QueryError`] where the primary cannot be asked.
-    pub async fn is_mine(&self) -> Result<bool, QueryError> {
-        Ok(self.take().await?.is_some())
-    }
-
     /// Does something over the session that holds the turn, in bounded time. A session that fails
     /// is given up, and the turn with it.
     ///
@@ -137,5 +129,11 @@ impl Turn {
             timeline,
             mine: false,
         })
+    }
+}
+
+impl domain::turn::Turn for Turn {
+    async fn is_mine(&self) -> Result<bool, QueryError> {
+        Ok(self.take().await?.is_some())
     }
 }

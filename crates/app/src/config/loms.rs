@@ -12,6 +12,10 @@ settings! {
         batch_max: usize = 64, "1 to 4096", (range(min = 1, max = 4_096));
         /// Calls that may wait for a batch; one more is answered UNAVAILABLE at once.
         queue_max: usize = 4_096, "1 to 1000000", (range(min = 1, max = 1_000_000));
+        /// Batches that are in flight at the same time, where the ledger is in Postgres; in memory it is one.
+        lanes: usize = 2, "1 to 16", (range(min = 1, max = 16));
+        /// How long calls are answered UNAVAILABLE that touch a row which somebody else was found to hold.
+        held_pause_ms: u64 = 1_000, "1 to 60000", (range(min = 1, max = 60_000)) => held_pause from_millis;
         /// Events in memory that are not sent yet; beyond it orders are answered UNAVAILABLE.
         outbox_max: usize = 1_000_000, "2 to 100000000", (range(min = 2, max = 100_000_000));
         /// Orders in memory; one more is answered UNAVAILABLE.
@@ -20,6 +24,10 @@ settings! {
         stock_file: String = String::new(), "empty, or a file that can be read", (skip);
         /// How long an idempotency key and its answer are kept.
         idempotency_ttl_hours: u64 = 24, "24 to 720", (range(min = 24, max = 720)) => idempotency_ttl from_hours;
+        /// Pause between looks for idempotency keys that are old enough to be forgotten.
+        retention_interval_ms: u64 = 10_000, "10 to 3600000", (range(min = 10, max = 3_600_000)) => retention_interval from_millis;
+        /// Idempotency keys that are forgotten in one look; a full one is followed by the next at once.
+        retention_batch_max: usize = 2_000, "1 to 100000", (range(min = 1, max = 100_000));
         /// Open gRPC connections; more wait to be accepted.
         max_connections: usize = 10_000, "1 to 1000000", (range(min = 1, max = 1_000_000));
     }

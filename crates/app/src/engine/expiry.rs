@@ -1,10 +1,11 @@
-//! Cancels orders that were not paid in time, round after round.
+//! Cancels orders that were not paid in time, round after round, one instance at a time.
 
 use std::time::Duration;
 
 use domain::clock::{Clock, Moment};
 use domain::order::expire::Expire;
 use domain::order::ports::{OrderBook, OrderQueries};
+use domain::turn::Turn;
 use slog::{Logger, info, warn};
 use tokio_util::sync::CancellationToken;
 
@@ -22,9 +23,10 @@ pub struct ExpiryLimits {
 }
 
 /// Expires orders until it is stopped.
-pub async fn run<B: OrderBook, Q: OrderQueries, C: Clock>(
+pub async fn run<B: OrderBook, Q: OrderQueries, T: Turn, C: Clock>(
     book: B,
     orders: Q,
+    turn: T,
     clock: C,
     limits: ExpiryLimits,
     log: Logger,
@@ -35,23 +37,28 @@ pub async fn run<B: OrderBook, Q: OrderQueries, C: Clock>(
         orders: &orders,
         batch_max: limits.batch_max,
     };
-    loop {
+    let mut pause = Duration::ZERO;
+    while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
+        pause = limits.interval;
+        match turn.is_mine().await {
+            Ok(true) => {}
+            Ok(false) => continue,
+            Err(error) => {
+                warn!(log, "unpaid orders stay for now"; "error" => chain(&error));
+                continue;
+            }
+        }
         let due = clock.now().unix_millis() - i64::try_from(limits.payment_window.as_millis()).unwrap_or(i64::MAX);
-        let full = match expire.run(Moment::from_unix_millis(due)).await {
+        match expire.run(Moment::from_unix_millis(due)).await {
             Ok(round) => {
                 if round.cancelled > 0 {
                     info!(log, "unpaid orders cancelled"; "orders" => round.cancelled);
                 }
-                round.found == limits.batch_max
+                if round.found == limits.batch_max && round.cancelled > 0 {
+                    pause = Duration::ZERO;
+                }
             }
-            Err(error) => {
-                warn!(log, "unpaid orders stay for now"; "error" => chain(&error));
-                false
-            }
-        };
-        let pause = if full { Duration::ZERO } else { limits.interval };
-        if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
-            return;
+            Err(error) => warn!(log, "unpaid orders stay for now"; "error" => chain(&error)),
         }
     }
 }

@@ -17,9 +17,9 @@ pub async fn start(process: &Process, logger_of: impl Fn(&'static str) -> Logger
     let catalogue = products::catalogue(&process.settings)?;
     let events = MemoryStream::new(process.settings.notifier.stream_max);
     let source = events.subscribe();
-    let loms = loms::start(process, events, logger_of("loms")).await?;
+    let loms = loms::start_in_memory(process, events, logger_of("loms")).await?;
     notifier::start(process, source, logger_of("notifier"))?;
     products::start(process, &catalogue, logger_of("products"))?;
-    let loms = LomsLink::InProcess(InProcessLoms::new(loms.book, loms.ledger, trace::current));
+    let loms = LomsLink::InProcess(InProcessLoms::new(loms.book, loms.reads, trace::current));
     cart::start(process, ProductsLink::InProcess(catalogue), loms, logger_of("cart"))
 }

@@ -1,21 +1,22 @@
-//! LOMS: the ledger in memory, the order book, relay and expiry over it, gRPC and its gateway.
+//! LOMS: its ledger, the order book, relay and housekeeping over it, gRPC and its gateway.
+
+mod housekeeping;
+mod store;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use adapters::memory::ledger::{LedgerLimits, MemoryLedger, StockRecord};
-use adapters::memory::stock_file;
 use adapters::memory::stream::MemoryStream;
 use domain::clock::Clock;
 use domain::order::ports::Outbox;
 use slog::{Logger, error, info, warn};
 use tokio::sync::Notify;
 
+use self::store::Store;
 use super::{Process, StartError, tell_a_person};
 use crate::clock::SystemClock;
 use crate::config::Settings;
 use crate::engine::batcher::{BatchLimits, Batcher, order_book};
-use crate::engine::expiry::{self, ExpiryLimits};
 use crate::engine::relay::{Relay, RelayLimits};
 use crate::grpc::server::{GrpcLimits, GrpcServer, REQUEST_MAX_BYTES};
 use crate::grpc::service::LomsService;
@@ -23,7 +24,7 @@ use crate::http::gateway;
 use crate::http::swagger::Swagger;
 use crate::lifecycle::Stage;
 use crate::telemetry::{RequestLog, chain};
-use crate::wiring::loms::Service;
+use crate::wiring::loms::{LomsOutbox, LomsReads, Service};
 
 /// What a cart in the same process needs of LOMS.
 #[derive(Debug, Clone)]
@@ -31,7 +32,7 @@ pub struct Loms {
     /// The order book.
     pub book: Batcher,
     /// The ledger, to be read.
-    pub ledger: Arc<MemoryLedger>,
+    pub reads: LomsReads,
 }
 
 /// How often the gauges of the outbox are set.
@@ -48,33 +49,42 @@ pub async fn start_apart(process: &Process, log: Logger) -> Result<(), StartErro
     process
         .health
         .optional("broker", || async { Err("none is configured".to_owned()) });
-    start(process, MemoryStream::new(process.settings.notifier.stream_max), log)
-        .await
-        .map(drop)
+    let store = store::open(process, &log).await?;
+    let events = MemoryStream::new(process.settings.notifier.stream_max);
+    start(process, store, events, log).await.map(drop)
 }
 
-/// LOMS, whose relay publishes to `events`.
+/// LOMS with its ledger in memory, whose relay publishes to `events`.
 ///
 /// # Errors
 /// [`StartError`].
-pub async fn start(process: &Process, events: MemoryStream, log: Logger) -> Result<Loms, StartError> {
+pub async fn start_in_memory(process: &Process, events: MemoryStream, log: Logger) -> Result<Loms, StartError> {
+    let store = store::in_memory(process)?;
+    start(process, store, events, log).await
+}
+
+async fn start(process: &Process, store: Store, events: MemoryStream, log: Logger) -> Result<Loms, StartError> {
     let settings = &process.settings;
-    let ledger = Arc::new(ledger(settings)?);
     let committed = Arc::new(Notify::new());
     let limits = BatchLimits {
         batch_max: settings.loms.batch_max,
         queue_max: settings.loms.queue_max,
+        lanes: store.lanes,
+        held_pause: settings.loms.held_pause(),
     };
-    let (book, batches) = order_book(limits, Arc::clone(&ledger), SystemClock, Arc::clone(&committed));
-    let loms = Loms { book, ledger };
-    let service = LomsService::new(loms.book.clone(), Arc::clone(&loms.ledger), log.clone());
+    let (book, batches) = order_book(limits, store.ledger.clone(), SystemClock, Arc::clone(&committed));
+    let loms = Loms {
+        book,
+        reads: store.reads.clone(),
+    };
+    let service = LomsService::new(loms.book.clone(), loms.reads.clone(), log.clone());
     let grpc = bind_grpc(process, service.clone(), &log).await?;
     serve_gateway(process, service, &log)?;
 
     let life = &process.life;
     life.spawn(Stage::Relay, "batches", batches.run(life.token(Stage::Relay)));
     let relay = Relay {
-        outbox: Arc::clone(&loms.ledger),
+        outbox: store.outbox.clone(),
         publisher: events,
         committed,
         limits: relay_limits(settings),
@@ -84,16 +94,9 @@ pub async fn start(process: &Process, events: MemoryStream, log: Logger) -> Resu
     life.spawn(
         Stage::Telemetry,
         "outbox gauges",
-        watch_outbox(process.clone(), Arc::clone(&loms.ledger)),
+        watch_outbox(process.clone(), store.outbox.clone()),
     );
-    start_expiry(process, &loms, log.clone());
-    process.health.required("ledger", {
-        let ledger = Arc::clone(&loms.ledger);
-        move || {
-            let ledger = Arc::clone(&ledger);
-            async move { ledger.backlog().await.map(drop).map_err(|error| chain(&error)) }
-        }
-    });
+    housekeeping::start(process, &loms, &store, &log);
     let (stop, failing) = (life.token(Stage::Accept), life.clone());
     life.spawn(Stage::Accept, "grpc server", async move {
         if let Err(error) = grpc.run(stop).await {
@@ -104,39 +107,11 @@ pub async fn start(process: &Process, events: MemoryStream, log: Logger) -> Resu
     Ok(loms)
 }
 
-fn ledger(settings: &Settings) -> Result<MemoryLedger, StartError> {
-    let limits = LedgerLimits {
-        orders_max: settings.loms.orders_max,
-        outbox_max: settings.loms.outbox_max,
-        keys_kept: settings.loms.idempotency_ttl(),
-    };
-    Ok(MemoryLedger::new(
-        limits,
-        stock(&settings.loms.stock_file)?,
-        SystemClock.now(),
-    ))
-}
-
-fn stock(path: &str) -> Result<Vec<StockRecord>, StartError> {
-    let refused = |source| StartError::Stock {
-        path: path.to_owned(),
-        source,
-    };
-    if path.is_empty() {
-        return stock_file::builtin().map_err(refused);
-    }
-    let json = std::fs::read(path).map_err(|source| StartError::File {
-        path: path.to_owned(),
-        source,
-    })?;
-    stock_file::parse(&json).map_err(refused)
-}
-
 async fn bind_grpc(
     process: &Process,
     service: Service,
     log: &Logger,
-) -> Result<GrpcServer<Batcher, Arc<MemoryLedger>>, StartError> {
+) -> Result<GrpcServer<Batcher, LomsReads>, StartError> {
     let settings = &process.settings;
     let limits = GrpcLimits {
         connections_max: settings.loms.max_connections,
@@ -178,27 +153,7 @@ fn relay_limits(settings: &Settings) -> RelayLimits {
     }
 }
 
-/// Expiry stops with what is in flight, so that the order book is still there for its last round.
-fn start_expiry(process: &Process, loms: &Loms, log: Logger) {
-    let settings = &process.settings.order;
-    let Some(payment_window) = settings.payment_window() else {
-        return;
-    };
-    let limits = ExpiryLimits {
-        payment_window,
-        interval: settings.expiry_interval(),
-        batch_max: settings.expiry_batch_max,
-    };
-    let (book, ledger) = (loms.book.clone(), Arc::clone(&loms.ledger));
-    let stop = process.life.token(Stage::Accept);
-    process.life.spawn(
-        Stage::InFlight,
-        "expiry",
-        expiry::run(book, ledger, SystemClock, limits, log, stop),
-    );
-}
-
-async fn watch_outbox(process: Process, ledger: Arc<MemoryLedger>) {
+async fn watch_outbox(process: Process, outbox: LomsOutbox) {
     let stop = process.life.token(Stage::Telemetry);
     let (events, age) = (
         metrics::gauge!("loms_outbox_backlog_events"),
@@ -209,7 +164,7 @@ async fn watch_outbox(process: Process, ledger: Arc<MemoryLedger>) {
         .await
         .is_some()
     {
-        if let Ok(backlog) = ledger.backlog().await {
+        if let Ok(backlog) = outbox.backlog().await {
             #[expect(clippy::cast_precision_loss, reason = "a backlog is far below 2^52")]
             events.set(backlog.events as f64);
             age.set(

@@ -4,8 +4,6 @@
 use adapters::grpc::client::GrpcLoms;
 #[cfg(feature = "loms")]
 use adapters::in_process::InProcessLoms;
-#[cfg(feature = "loms")]
-use adapters::memory::ledger::MemoryLedger;
 use adapters::products::cache::CachedProducts;
 #[cfg(feature = "products")]
 use adapters::products::catalogue::Catalogue;
@@ -14,6 +12,8 @@ use domain::cart::ports::{Loms, LomsError, Product, Products, ProductsError};
 use domain::order::model::Lines;
 use domain::types::{IdempotencyKey, OrderId, Sku, UserId};
 
+#[cfg(feature = "loms")]
+use super::loms::LomsReads;
 #[cfg(feature = "loms")]
 use crate::engine::batcher::Batcher;
 
@@ -42,7 +42,7 @@ impl Products for ProductsLink {
 pub enum LomsLink {
     /// In this process.
     #[cfg(feature = "loms")]
-    InProcess(InProcessLoms<Batcher, std::sync::Arc<MemoryLedger>>),
+    InProcess(InProcessLoms<Batcher, LomsReads>),
     /// Over gRPC.
     Grpc(GrpcLoms),
 }

@@ -91,6 +91,8 @@ impl Running {
 const BATCHES: BatchLimits = BatchLimits {
     batch_max: 8,
     queue_max: 64,
+    lanes: 1,
+    held_pause: std::time::Duration::from_secs(1),
 };
 
 /// The gateway under test: its base URL, and what ends it.

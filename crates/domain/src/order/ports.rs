@@ -196,6 +196,17 @@ impl<O: Outbox> Outbox for std::sync::Arc<O> {
     }
 }
 
+/// Idempotency keys that nobody has to remember any more.
+#[cfg_attr(feature = "testing", mockall::automock)]
+pub trait KeyRetention: Send + Sync + 'static {
+    /// Forgets keys that were recorded before a moment, at most `limit`; how many they were.
+    fn forget_keys(
+        &self,
+        recorded_before: Moment,
+        limit: usize,
+    ) -> impl Future<Output = Result<usize, QueryError>> + Send;
+}
+
 /// Why not all events were published.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("events could not be published")]

@@ -24,6 +24,8 @@ const ROUNDS: u32 = 1_000;
 const LIMITS: BatchLimits = BatchLimits {
     batch_max: 64,
     queue_max: 1_024,
+    lanes: 1,
+    held_pause: std::time::Duration::from_secs(1),
 };
 
 fn ledger() -> Arc<MemoryLedger> {
