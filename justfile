@@ -31,9 +31,13 @@ bench *args:
 compare *args:
     scripts/compare.sh "$@"
 
-# make the committed generated code again (gRPC messages, JSON, OpenAPI)
+# make the committed generated code again (gRPC messages, JSON, OpenAPI, SQL queries)
 generate:
-    cargo run --quiet --package codegen
+    #!/usr/bin/env bash
+    set -euo pipefail
+    scripts/services.sh up postgres
+    eval "$(scripts/services.sh env postgres)"
+    cargo run --quiet --package codegen -- "${APP_TEST_POSTGRES%/*}/"
 
 # start the shop and play a short story: carts, a sell-out, payment, cancellation
 demo *args:

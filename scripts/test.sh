@@ -45,9 +45,25 @@ step_shell() {
     find scripts -name '*.py' -print0 | xargs -0 -r -n 1 python3 -c 'import ast, sys; ast.parse(open(sys.argv[1]).read(), sys.argv[1])'
 }
 
-# What is committed is what the generator makes now.
+# A real Postgres with a synchronous standby, private to this run; started when the first step needs it.
+with_postgres() {
+    if [ -z "${APP_TEST_POSTGRES:-}" ]; then
+        SERVICES_DIR=${SERVICES_DIR:-$PWD/$LOGS/services}
+        export SERVICES_DIR
+        STARTED_SERVICES=1
+        scripts/services.sh up postgres
+        eval "$(scripts/services.sh env postgres)"
+    fi
+    "$@"
+}
+
+# What is committed is what the generator makes now. It asks Postgres what the queries mean.
 step_generated() {
-    cargo run --quiet "${GENERATOR[@]}" -- --check
+    with_postgres generated
+}
+
+generated() {
+    cargo run --quiet "${GENERATOR[@]}" -- --check "${APP_TEST_POSTGRES%/*}/"
 }
 
 # Twice: with the model checker's stores, and with those that ship.
@@ -115,6 +131,7 @@ nextest() {
 
 step_tests() {
     rm -f "$TARGET"/*.profraw "$TARGET"/*.profdata
+    with_postgres true
     {
         nextest "${SHOP[@]}"
         nextest "${GENERATOR[@]}"
@@ -170,6 +187,7 @@ step_fuzz() {
 
 report() {
     local code=$? line
+    [ -z "${STARTED_SERVICES:-}" ] || scripts/services.sh down --wipe postgres || true
     [ -n "${RUNNING:-}" ] && [ "$code" != 0 ] && TABLE+=("$(printf '%-10s %5ss  FAILED' "$RUNNING" $((SECONDS - BEGAN)))")
     printf '\n== summary\n'
     for line in "${TABLE[@]}"; do printf '%s\n' "$line"; done

@@ -14,9 +14,10 @@ select pg_is_in_recovery() as standby,
             nullif(current_setting('cluster_name'), ''), 'walreceiver')
         from pg_stat_wal_receiver where status = 'streaming') as standby_name;
 
---! written
--- How far the primary has written, in bytes of WAL.
-select cast(pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0') as bigint) as written;
+--! writing
+-- Whether the primary takes writes, and how far it has written, in bytes of WAL.
+select not cast(current_setting('transaction_read_only') as boolean) as takes_writes,
+    cast(pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0') as bigint) as written;
 
 --! synchronous_standbys : (replayed?)
 -- Whom the primary waits for, and how far each has applied, in bytes of WAL.

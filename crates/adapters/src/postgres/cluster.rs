@@ -19,8 +19,10 @@ use super::connect::{Connector, Session};
 /// The cluster as it was last seen.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct View {
-    /// The server that takes writes.
+    /// The server that others follow.
     pub primary: Option<usize>,
+    /// Whether it takes writes: a primary may be set to be read only.
+    pub takes_writes: bool,
     /// Standbys that are in step.
     pub replicas: Vec<usize>,
     /// For each standby that the primary knows: how far it is behind, in bytes of WAL.
@@ -39,6 +41,7 @@ struct Waited {
 enum Look {
     Primary {
         timeline: i32,
+        takes_writes: bool,
         written: i64,
         waited_for: Vec<Waited>,
     },
@@ -143,13 +146,14 @@ impl Cluster {
         let primaries = looks.iter().enumerate().filter_map(|(server, look)| match look {
             Some(Look::Primary {
                 timeline,
+                takes_writes,
                 written,
                 waited_for,
-            }) => Some((*timeline, server, *written, waited_for)),
+            }) => Some((*timeline, server, *takes_writes, *written, waited_for)),
             _ => None,
         });
         let newest = primaries.max_by_key(|(timeline, ..)| *timeline);
-        let Some((_, primary, written, waited_for)) =
+        let Some((_, primary, takes_writes, written, waited_for)) =
             newest.filter(|(timeline, ..)| self.connector.note_timeline(*timeline).is_ok())
         else {
             self.before = None;
@@ -158,6 +162,7 @@ impl Cluster {
         let before = self.before.replace((primary, written));
         let mut view = View {
             primary: Some(primary),
+            takes_writes,
             ..View::default()
         };
         for (server, look) in looks.iter().enumerate() {
@@ -193,7 +198,7 @@ async fn look(connector: &Connector, server: usize, place: &mut Option<Client>) 
         });
     }
     let timeline = nodes::timeline().bind(client).one().await.ok()??;
-    let written = nodes::written().bind(client).one().await.ok()?;
+    let writing = nodes::writing().bind(client).one().await.ok()?;
     let waited_for = nodes::synchronous_standbys()
         .bind(client)
         .map(|row| Waited {
@@ -205,7 +210,8 @@ async fn look(connector: &Connector, server: usize, place: &mut Option<Client>) 
         .ok()?;
     Some(Look::Primary {
         timeline,
-        written,
+        takes_writes: writing.takes_writes,
+        written: writing.written,
         waited_for,
     })
 }

@@ -230,10 +230,7 @@ impl Connector {
                 millis(settings.read_timeout),
                 millis(settings.idle_in_transaction_timeout),
             ),
-            Session::Look => format!(
-                "-c statement_timeout={} -c default_transaction_read_only=on",
-                millis(settings.health_interval)
-            ),
+            Session::Look => format!("-c statement_timeout={}", millis(settings.health_interval)),
             // The ledger does not wait for what is only housekeeping, and it must not wait for standbys.
             Session::Turn => format!(
                 "-c statement_timeout={} -c idle_session_timeout={} -c lock_timeout={} \

@@ -29,6 +29,9 @@ pub enum Refusal {
         /// The newest that was seen.
         newest: i32,
     },
+    /// Another server took over while the connection was in use.
+    #[error("another server took over meanwhile")]
+    DeposedMeanwhile,
     /// A row breaks a rule of the domain: the schema does not hold.
     #[error("a row of {0} breaks a rule of the domain")]
     BadRow(&'static str),

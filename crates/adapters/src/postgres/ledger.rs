@@ -52,7 +52,7 @@ impl Ledger for PostgresLedger {
         if changes.is_empty() {
             unit.end(settings).await;
         } else {
-            unit.commit(changes, settings, self.connector.timelines()).await?;
+            unit.commit(changes, settings).await?;
         }
         Ok(result)
     }

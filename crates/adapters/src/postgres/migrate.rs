@@ -90,7 +90,7 @@ async fn run(client: &mut Client, runner: impl Fn() -> Runner) -> Result<Migrate
         ))
         .await?;
     let known = runner().get_migrations().iter().map(refinery::Migration::version).max();
-    let known = known.map_or(0, |version| i32::try_from(version).unwrap_or(i32::MAX));
+    let known = known.unwrap_or(0);
     let found = version(client).await?;
     if found > known {
         let oldest = oldest(client).await?;

@@ -43,7 +43,7 @@ impl PostgresOutbox {
     }
 
     async fn pooled<T>(&self, work: impl AsyncFnOnce(&Cached<'_>) -> Result<T, Error>) -> Result<T, QueryError> {
-        let connection = self.pool.get().await.map_err(unread)?;
+        let (connection, _) = self.pool.get().await.map_err(unread)?;
         // The server bounds each statement.
         let done = work(&Cached(&connection)).await;
         done.map_err(unread)

@@ -5,7 +5,7 @@
 //! frozen server accepts connections and answers none.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::time::Duration;
 
 pub use deadpool_postgres::BuildError;
@@ -17,6 +17,7 @@ use domain::order::ports::LedgerError;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, Config, Error as PgError};
 
@@ -103,7 +104,10 @@ fn pool(maker: Maker, connections_max: usize) -> Result<Pool, BuildError> {
 /// Connections to the primary that write.
 #[derive(Debug, Clone)]
 pub struct WritePool {
+    connector: Arc<Connector>,
     pool: Pool,
+    /// The timeline of the pool's connections.
+    timeline: Arc<AtomicI32>,
     failure: Arc<Mutex<Option<ConnectError>>>,
     /// Connections that wait for an overdue COMMIT.
     overdue: Arc<AtomicUsize>,
@@ -125,24 +129,36 @@ impl WritePool {
         };
         Ok(Self {
             failure: Arc::clone(&maker.failure),
+            connector: Arc::clone(connector),
             pool: pool(maker, connections_max)?,
+            timeline: Arc::default(),
             overdue: Arc::default(),
             connections_max,
         })
     }
 
-    /// A connection. At once an error while all wait for overdue commits.
+    /// A connection, and what changes when its server is deposed. At once an error while all wait
+    /// for overdue commits.
     ///
     /// # Errors
     /// [`LedgerError::Busy`].
-    pub async fn get(&self) -> Result<Object, LedgerError> {
+    pub async fn get(&self) -> Result<(Object, watch::Receiver<i32>), LedgerError> {
         if self.is_exhausted() {
             return Err(busy(Refusal::Overdue));
         }
-        self.pool
-            .get()
-            .await
-            .map_err(|error| LedgerError::Busy(why(error, &self.failure)))
+        self.leave_deposed();
+        let got = self.pool.get().await;
+        let connection = got.map_err(|error| LedgerError::Busy(why(error, &self.failure)))?;
+        // Making a connection may have shown a newer timeline: that is the one of this connection.
+        Ok((connection, self.connector.timelines()))
+    }
+
+    /// Closes the idle connections when another server has taken over.
+    fn leave_deposed(&self) {
+        let newest = *self.connector.timelines().borrow();
+        if self.timeline.swap(newest, Ordering::Relaxed) != newest {
+            self.pool.retain(|_, _| false);
+        }
     }
 
     /// How many connections wait for an overdue COMMIT.

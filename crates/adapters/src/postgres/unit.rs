@@ -25,6 +25,8 @@ use super::settings::PostgresSettings;
 pub(super) struct Unit {
     connection: Option<Object>,
     pool: WritePool,
+    /// Changes when the server of the connection is deposed.
+    timelines: watch::Receiver<i32>,
 }
 
 impl Drop for Unit {
@@ -37,9 +39,11 @@ impl Drop for Unit {
 
 impl Unit {
     pub(super) async fn new(pool: &WritePool) -> Result<Self, LedgerError> {
+        let (connection, timelines) = pool.get().await?;
         Ok(Self {
-            connection: Some(pool.get().await?),
+            connection: Some(connection),
             pool: pool.clone(),
+            timelines,
         })
     }
 
@@ -116,16 +120,15 @@ impl Unit {
     /// cancelled, because cancelling one that waits for its standby makes it succeed. When its
     /// answer is overdue the caller is told that the outcome is unknown, and the connection keeps
     /// its place in the pool until the COMMIT ends, or its server is deposed.
-    pub(super) async fn commit(
-        mut self,
-        changes: Changes,
-        settings: &PostgresSettings,
-        timelines: watch::Receiver<i32>,
-    ) -> Result<(), LedgerError> {
+    pub(super) async fn commit(mut self, changes: Changes, settings: &PostgresSettings) -> Result<(), LedgerError> {
+        if self.timelines.has_changed().unwrap_or(true) {
+            self.distrust(); // before anything was written
+            return Err(busy(Refusal::DeposedMeanwhile));
+        }
         let Some(connection) = self.connection.take() else {
             return Err(busy(Refusal::NoAnswer));
         };
-        let mut committing = tokio::spawn(commit(connection, self.pool.clone(), changes, timelines));
+        let mut committing = tokio::spawn(commit(connection, self.pool.clone(), changes, self.timelines.clone()));
         match timeout(settings.commit_timeout, &mut committing).await {
             Ok(committed) => committed.unwrap_or_else(|_| Err(unknown(Refusal::NoAnswer))),
             Err(_) => {
@@ -147,7 +150,6 @@ async fn commit(
     changes: Changes,
     mut timelines: watch::Receiver<i32>,
 ) -> Result<(), LedgerError> {
-    timelines.mark_unchanged();
     let outcome = {
         let client = Cached(&connection);
         let writing = async {
@@ -158,7 +160,7 @@ async fn commit(
             biased;
             outcome = writing => outcome,
             // A newer timeline: whoever does not answer here never will, or must not be believed.
-            _ = timelines.changed() => Err(unknown(Refusal::NoAnswer)),
+            _ = timelines.changed() => Err(unknown(Refusal::DeposedMeanwhile)),
         }
     };
     match &outcome {

@@ -17,6 +17,11 @@ impl<'a> From<StandingBorrowed<'a>> for Standing {
         }
     }
 }
+#[derive(Debug, Clone, PartialEq, Copy)]
+pub struct Writing {
+    pub takes_writes: bool,
+    pub written: i64,
+}
 #[derive(Debug, Clone, PartialEq)]
 pub struct SynchronousStandbys {
     pub name: String,
@@ -144,20 +149,20 @@ where
         Ok(mapped)
     }
 }
-pub struct I64Query<'c, 'a, 's, C: GenericClient, T, const N: usize> {
+pub struct WritingQuery<'c, 'a, 's, C: GenericClient, T, const N: usize> {
     client: &'c C,
     params: [&'a (dyn postgres_types::ToSql + Sync); N],
     query: &'static str,
     cached: Option<&'s tokio_postgres::Statement>,
-    extractor: fn(&tokio_postgres::Row) -> Result<i64, tokio_postgres::Error>,
-    mapper: fn(i64) -> T,
+    extractor: fn(&tokio_postgres::Row) -> Result<Writing, tokio_postgres::Error>,
+    mapper: fn(Writing) -> T,
 }
-impl<'c, 'a, 's, C, T: 'c, const N: usize> I64Query<'c, 'a, 's, C, T, N>
+impl<'c, 'a, 's, C, T: 'c, const N: usize> WritingQuery<'c, 'a, 's, C, T, N>
 where
     C: GenericClient,
 {
-    pub fn map<R>(self, mapper: fn(i64) -> R) -> I64Query<'c, 'a, 's, C, R, N> {
-        I64Query {
+    pub fn map<R>(self, mapper: fn(Writing) -> R) -> WritingQuery<'c, 'a, 's, C, R, N> {
+        WritingQuery {
             client: self.client,
             params: self.params,
             query: self.query,
@@ -306,26 +311,31 @@ impl StandingStmt {
         }
     }
 }
-pub struct WrittenStmt(&'static str, Option<tokio_postgres::Statement>);
-pub fn written() -> WrittenStmt {
-    WrittenStmt(
-        "select cast(pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0') as bigint) as written",
+pub struct WritingStmt(&'static str, Option<tokio_postgres::Statement>);
+pub fn writing() -> WritingStmt {
+    WritingStmt(
+        "select not cast(current_setting('transaction_read_only') as boolean) as takes_writes, cast(pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0') as bigint) as written",
         None,
     )
 }
-impl WrittenStmt {
+impl WritingStmt {
     pub async fn prepare<'a, C: GenericClient>(mut self, client: &'a C) -> Result<Self, tokio_postgres::Error> {
         self.1 = Some(client.prepare(self.0).await?);
         Ok(self)
     }
-    pub fn bind<'c, 'a, 's, C: GenericClient>(&'s self, client: &'c C) -> I64Query<'c, 'a, 's, C, i64, 0> {
-        I64Query {
+    pub fn bind<'c, 'a, 's, C: GenericClient>(&'s self, client: &'c C) -> WritingQuery<'c, 'a, 's, C, Writing, 0> {
+        WritingQuery {
             client,
             params: [],
             query: self.0,
             cached: self.1.as_ref(),
-            extractor: |row| Ok(row.try_get(0)?),
-            mapper: |it| it,
+            extractor: |row: &tokio_postgres::Row| -> Result<Writing, tokio_postgres::Error> {
+                Ok(Writing {
+                    takes_writes: row.try_get(0)?,
+                    written: row.try_get(1)?,
+                })
+            },
+            mapper: |it| Writing::from(it),
         }
     }
 }
