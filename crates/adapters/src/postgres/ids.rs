@@ -27,40 +27,49 @@ impl OrderIds {
         ids
     }
 
-    /// How many blocks must be added before `count` ids can be taken.
-    #[must_use]
-    pub fn blocks_short(&self, count: usize) -> usize {
-        let left: i64 = self.0.lock().iter().map(|block| block.end - block.start).sum();
-        let missing = i64::try_from(count).unwrap_or(i64::MAX).saturating_sub(left);
-        usize::try_from((missing.max(0) + BLOCK - 1) / BLOCK).unwrap_or(0)
+    /// Takes what is missing from a block that begins with `first`, and keeps its rest.
+    pub fn take_from_block(&self, first: i64, missing: usize) -> Vec<OrderId> {
+        let mut block = first..first + BLOCK;
+        let ids = block
+            .by_ref()
+            .take(missing)
+            .filter_map(|id| OrderId::try_from(id).ok())
+            .collect();
+        if !block.is_empty() {
+            self.0.lock().push(block);
+        }
+        ids
     }
+}
 
-    /// Adds the block that begins with `first`.
-    pub fn add(&self, first: i64) {
-        self.0.lock().push(first..first + BLOCK);
-    }
+/// How many blocks hold `missing` ids.
+#[must_use]
+pub fn blocks(missing: usize) -> i32 {
+    let missing = i64::try_from(missing).unwrap_or(i64::MAX - BLOCK);
+    i32::try_from((missing + BLOCK - 1) / BLOCK).unwrap_or(i32::MAX)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn numbers(ids: Vec<OrderId>) -> Vec<i64> {
+        ids.into_iter().map(OrderId::get).collect()
+    }
+
     #[test]
-    fn ids_come_from_the_blocks_in_their_order() {
+    fn ids_come_from_the_blocks_in_their_order_and_each_once() {
         let ids = OrderIds::default();
-        assert_eq!(
-            (ids.blocks_short(0), ids.blocks_short(1), ids.blocks_short(1001)),
-            (0, 1, 2)
-        );
-        ids.add(1);
-        ids.add(5001);
-        assert_eq!(ids.blocks_short(2000), 0);
-        let first: Vec<i64> = ids.take(999).into_iter().map(OrderId::get).collect();
-        assert_eq!((first[0], first[998]), (1, 999));
-        let next: Vec<i64> = ids.take(3).into_iter().map(OrderId::get).collect();
-        assert_eq!(next, [1000, 5001, 5002]);
-        assert_eq!(ids.blocks_short(999), 1);
-        assert_eq!(ids.take(5000).len(), 998);
         assert!(ids.take(1).is_empty());
+        assert_eq!(numbers(ids.take_from_block(1, 998))[997], 998);
+        assert_eq!(numbers(ids.take_from_block(5001, 1)), [5001]);
+        assert_eq!(numbers(ids.take(4)), [999, 1000, 5002, 5003]);
+        assert_eq!(ids.take(5000).len(), 997);
+        assert!(ids.take_from_block(9001, 1000).len() == 1000 && ids.take(1).is_empty());
+    }
+
+    #[test]
+    fn blocks_are_rounded_up() {
+        assert_eq!([0, 1, 1000, 1001].map(blocks), [0, 1, 1, 2]);
     }
 }

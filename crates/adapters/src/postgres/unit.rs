@@ -65,7 +65,7 @@ impl Unit {
             load::load(&client, &statements, footprint, ids).await
         });
         match loaded.await {
-            Ok(Ok(rows)) => rows.into_loaded(footprint, ids).map_err(busy),
+            Ok(Ok(rows)) => rows.into_loaded().map_err(busy),
             Ok(Err(error)) if is_lock_timeout(&error) => self.contended(footprint, settings).await,
             Ok(Err(error)) => {
                 self.end(settings).await;

@@ -11,13 +11,14 @@ use sql::queries::unit::{self, ItemsOfOrders, LockOrders, LockStock, RecordedOrd
 use tokio_postgres::Error;
 
 use super::super::errors::Refusal;
-use super::super::ids::OrderIds;
+use super::super::ids::{self as id_blocks, OrderIds};
 use super::super::rows::{self, Head};
 use super::{Cached, Statements};
 
 /// What was read.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
+    ids: Vec<OrderId>,
     orders: Vec<LockOrders>,
     items: Vec<ItemsOfOrders>,
     stock: Vec<LockStock>,
@@ -35,7 +36,9 @@ pub(super) async fn load(
     let skus: Vec<i64> = footprint.skus().iter().map(|sku| sku.get()).collect();
     let users: Vec<i64> = footprint.keys().iter().map(|(user, _)| user.get()).collect();
     let keys: Vec<&str> = footprint.keys().iter().map(|(_, key)| key.as_str()).collect();
-    let blocks = i32::try_from(ids.blocks_short(footprint.new_orders())).unwrap_or(i32::MAX);
+    // Taken before anything is awaited: other batches take of the same blocks.
+    let mut own = ids.take(footprint.new_orders());
+    let blocks = id_blocks::blocks(footprint.new_orders() - own.len());
     // Polled first in this order, so sent in it.
     let (begun, fresh, locked, items, stock, recorded) = join!(
         client.batch_execute("BEGIN"),
@@ -72,9 +75,10 @@ pub(super) async fn load(
     );
     begun?;
     for first in fresh? {
-        ids.add(first);
+        own.extend(ids.take_from_block(first, footprint.new_orders() - own.len()));
     }
     Ok(Rows {
+        ids: own,
         orders: locked?,
         items: items?,
         stock: stock?,
@@ -84,7 +88,7 @@ pub(super) async fn load(
 
 impl Rows {
     /// As the rules see it.
-    pub(super) fn into_loaded(self, footprint: &Footprint, ids: &OrderIds) -> Result<Loaded, Refusal> {
+    pub(super) fn into_loaded(self) -> Result<Loaded, Refusal> {
         let orders = orders(self.orders, self.items)?;
         let keys = recorded(self.recorded)?;
         let stock = self
@@ -92,7 +96,7 @@ impl Rows {
             .into_iter()
             .map(|row| Ok((rows::sku(row.sku)?, Some(rows::stock(row.total_count, row.reserved)?))))
             .collect::<Result<Vec<_>, Refusal>>()?;
-        Ok(Loaded::new(stock, orders, keys, ids.take(footprint.new_orders())))
+        Ok(Loaded::new(stock, orders, keys, self.ids))
     }
 }
 
