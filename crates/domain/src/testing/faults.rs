@@ -7,8 +7,10 @@ use parking_lot::Mutex;
 use crate::error::Cause;
 use crate::order::event::OrderEvent;
 use crate::order::loaded::{Changes, Footprint, Loaded};
-use crate::order::ports::{Backlog, EventPublisher, Ledger, LedgerError, Outbox, PublishError, Published, QueryError};
-use crate::types::EventId;
+use crate::order::ports::{
+    Backlog, Contention, EventPublisher, Ledger, LedgerError, Outbox, PublishError, Published, QueryError,
+};
+use crate::types::{EventId, Sku};
 
 /// A failure that a test asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -28,6 +30,8 @@ pub enum LedgerFault {
     RollBack,
     /// Before anything is decided; trying again would not help.
     Busy,
+    /// Before anything is decided: somebody holds this record, or held something a moment ago.
+    Held(Option<Sku>),
     /// After the commit: the change is there, the answer is lost.
     LoseAnswer,
     /// Instead of the commit: nothing is there, the answer is lost.
@@ -64,6 +68,10 @@ impl<L: Ledger> Ledger for FaultyLedger<L> {
             None => self.inner.transact(footprint, decide).await,
             Some(LedgerFault::RollBack) => Err(LedgerError::RolledBack(planted())),
             Some(LedgerFault::Busy) => Err(LedgerError::Busy(planted())),
+            Some(LedgerFault::Held(sku)) => Err(LedgerError::Contended(Contention {
+                skus: sku.into_iter().collect(),
+                orders: Vec::new(),
+            })),
             Some(LedgerFault::LoseCommit) => Err(LedgerError::Unknown(planted())),
             Some(LedgerFault::LoseAnswer) => {
                 self.inner.transact(footprint, decide).await?;

@@ -140,3 +140,71 @@ async fn a_batch_ends_although_its_caller_is_gone() {
     batches.run(CancellationToken::new()).await;
     assert!(ledger.order(order_id(1)).await.unwrap().is_some());
 }
+
+#[tokio::test]
+async fn who_touches_a_held_row_is_refused_for_a_while_and_the_others_go_on() {
+    let (ledger, held) = (ledger(500), sku(2));
+    let tries = Arc::new(parking_lot::Mutex::new(0));
+    let seen = Arc::clone(&tries);
+    let faulty = FaultyLedger::new(Arc::clone(&ledger), move |footprint| {
+        let touches = footprint.skus().contains(&held);
+        *seen.lock() += usize::from(touches);
+        touches.then_some(LedgerFault::Held(Some(held)))
+    });
+    let clock = Arc::new(ManualClock::default());
+    let (book, batches) = order_book(LIMITS, faulty, Arc::clone(&clock), Arc::default());
+    tokio::spawn(batches.run(CancellationToken::new()));
+    let both = [1, 2, 1].map(|n| book.place(draft(&[(n, 1)]), None));
+    let answers = futures::future::join_all(both).await;
+    assert!(matches!(answers[1], Err(BookError::Unavailable(_))), "{answers:?}");
+    assert!(
+        matches!((&answers[0], &answers[2]), (Ok(Ok(_)), Ok(Ok(_)))),
+        "{answers:?}"
+    );
+    assert_eq!((reserved(&ledger, sku(1)).await, *tries.lock()), (2, 1));
+    for _ in 0..5 {
+        let again = book.place(draft(&[(1, 1), (2, 1)]), None).await;
+        assert!(matches!(again, Err(BookError::Unavailable(_))), "{again:?}");
+    }
+    assert_eq!(*tries.lock(), 1, "nobody waits for it meanwhile");
+    clock.advance(LIMITS.held_pause);
+    let later = book.place(draft(&[(2, 1)]), None).await;
+    assert!(matches!(later, Err(BookError::Unavailable(_))), "{later:?}");
+    assert_eq!(*tries.lock(), 2, "after the pause it is tried again");
+}
+
+#[tokio::test]
+async fn a_batch_whose_rows_were_released_meanwhile_is_tried_again_and_not_for_ever() {
+    let ledger = ledger(500);
+    let mut faults = vec![Some(LedgerFault::Held(None)); 2].into_iter();
+    let (book, _batches) = start(LIMITS, FaultyLedger::new(Arc::clone(&ledger), move |_| faults.next()?));
+    let answer = book.place(draft(&[(1, 1)]), None).await;
+    assert!(matches!(answer, Ok(Ok(_))), "{answer:?}");
+    let always = FaultyLedger::new(Arc::clone(&ledger), |_| Some(LedgerFault::Held(None)));
+    let (book, _batches) = start(LIMITS, always);
+    let answer = book.place(draft(&[(1, 1)]), None).await;
+    assert!(matches!(answer, Err(BookError::Unavailable(_))), "{answer:?}");
+    assert_eq!(reserved(&ledger, sku(1)).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lanes_decide_side_by_side_and_sell_nothing_twice() {
+    let ledger = ledger(50);
+    let limits = BatchLimits { lanes: 3, ..LIMITS };
+    let (book, batches) = start(limits, Arc::clone(&ledger));
+    let placed = futures::future::join_all((0..60).map(|_| book.place(draft(&[(1, 1)]), None))).await;
+    let won = placed.into_iter().filter(|answer| matches!(answer, Ok(Ok(_)))).count();
+    assert_eq!((won, reserved(&ledger, sku(1)).await), (50, 50));
+    drop(book);
+    batches.await.unwrap();
+}
+
+/// A call that collides with another instance's key is decided again alone, and finds its order.
+#[tokio::test]
+async fn a_lone_call_that_was_rolled_back_is_tried_once_more() {
+    let ledger = ledger(500);
+    let mut faults = vec![LedgerFault::RollBack].into_iter();
+    let (book, _batches) = start(LIMITS, FaultyLedger::new(Arc::clone(&ledger), move |_| faults.next()));
+    let answer = book.place(keyed(&[(1, 1)], "a"), None).await;
+    assert!(matches!(answer, Ok(Ok(_))), "{answer:?}");
+}
