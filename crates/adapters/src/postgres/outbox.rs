@@ -11,6 +11,7 @@ use domain::trace::TraceContext;
 use domain::types::EventId;
 use sql::client::GenericClient;
 use sql::queries::outbox::{self, Unsent};
+use tokio::time::timeout;
 use tokio_postgres::Error;
 
 use super::errors::{Refusal, unread};
@@ -44,9 +45,15 @@ impl PostgresOutbox {
 
     async fn pooled<T>(&self, work: impl AsyncFnOnce(&Cached<'_>) -> Result<T, Error>) -> Result<T, QueryError> {
         let (connection, _) = self.pool.get().await.map_err(unread)?;
-        // The server bounds each statement.
-        let done = work(&Cached(&connection)).await;
-        done.map_err(unread)
+        // The server bounds each statement, unless it is frozen.
+        let done = timeout(self.pool.patience(), work(&Cached(&connection))).await;
+        match done {
+            Ok(done) => done.map_err(unread),
+            Err(_) => {
+                self.pool.distrust(connection);
+                Err(unread(Refusal::TimedOut))
+            }
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 //! frozen server accepts connections and answers none.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 use std::time::Duration;
 
 pub use deadpool_postgres::BuildError;
@@ -19,6 +19,7 @@ use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_postgres::{Client, Config, Error as PgError};
 
 use super::connect::{ConnectError, Connector, Session};
@@ -65,10 +66,22 @@ impl Connect for Maker {
     }
 }
 
+/// A wait of a hook, which the pool does not bound by itself.
+async fn bounded<T>(patience: Duration, work: impl Future<Output = Result<T, PgError>>) -> Result<T, HookError> {
+    match timeout(patience, work).await {
+        Ok(done) => done.map_err(HookError::Backend),
+        Err(_) => Err(HookError::message("the server does not answer")),
+    }
+}
+
 /// Bounded in every wait. A pool that writes has all statements of the unit of work prepared.
 fn pool(maker: Maker, connections_max: usize) -> Result<Pool, BuildError> {
     let settings = maker.connector.settings().clone();
     let warm = maker.session == Session::Write;
+    let patience = settings.connect_timeout;
+    // One idle connection did not answer: the others are not waited for, one after the other.
+    let silent = Arc::new(AtomicBool::new(false));
+    let made = Arc::clone(&silent);
     let config = ManagerConfig {
         recycling_method: RecyclingMethod::Fast,
     };
@@ -79,19 +92,26 @@ fn pool(maker: Maker, connections_max: usize) -> Result<Pool, BuildError> {
         .recycle_timeout(Some(settings.connect_timeout))
         .post_create(Hook::async_fn(
             move |client: &mut deadpool_postgres::ClientWrapper, _| {
+                made.store(false, Ordering::Relaxed);
                 Box::pin(async move {
                     if warm {
-                        Statements::prepare(&Cached(client)).await.map_err(HookError::Backend)?;
+                        bounded(patience, Statements::prepare(&Cached(client))).await?;
                     }
                     Ok(())
                 })
             },
         ))
         .pre_recycle(Hook::async_fn(
-            |client: &mut deadpool_postgres::ClientWrapper, metrics| {
+            move |client: &mut deadpool_postgres::ClientWrapper, metrics| {
+                let (silent, idle) = (Arc::clone(&silent), metrics.last_used() > FRESH);
                 Box::pin(async move {
-                    if metrics.last_used() > FRESH {
-                        client.simple_query("").await.map_err(HookError::Backend)?;
+                    if silent.load(Ordering::Relaxed) {
+                        return Err(HookError::message("another connection did not answer"));
+                    }
+                    if idle {
+                        let pinged = bounded(patience, client.simple_query("")).await;
+                        silent.store(pinged.is_err(), Ordering::Relaxed);
+                        pinged?;
                     }
                     Ok(())
                 })
@@ -150,7 +170,11 @@ impl WritePool {
         let got = self.pool.get().await;
         let connection = got.map_err(|error| LedgerError::Busy(why(error, &self.failure)))?;
         // Making a connection may have shown a newer timeline: that is the one of this connection.
-        Ok((connection, self.connector.timelines()))
+        let timelines = self.connector.timelines();
+        // The very first one deposes nobody.
+        let (first, order) = (*timelines.borrow(), Ordering::Relaxed);
+        let _ = self.timeline.compare_exchange(0, first, order, order);
+        Ok((connection, timelines))
     }
 
     /// Closes the idle connections when another server has taken over.
@@ -159,6 +183,13 @@ impl WritePool {
         if self.timeline.swap(newest, Ordering::Relaxed) != newest {
             self.pool.retain(|_, _| false);
         }
+    }
+
+    /// For the answer to one statement: the server bounds it, unless it is frozen.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        let settings = self.connector.settings();
+        settings.statement_timeout + settings.lock_timeout
     }
 
     /// How many connections wait for an overdue COMMIT.

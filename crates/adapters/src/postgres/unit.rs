@@ -58,9 +58,8 @@ impl Unit {
         ids: &OrderIds,
         settings: &PostgresSettings,
     ) -> Result<Loaded, LedgerError> {
-        let patience = settings.statement_timeout + settings.lock_timeout;
         let client = Cached(self.connection()?);
-        let loaded = timeout(patience, async {
+        let loaded = timeout(self.pool.patience(), async {
             let statements = Statements::prepare(&client).await?;
             load::load(&client, &statements, footprint, ids).await
         });
@@ -68,8 +67,13 @@ impl Unit {
             Ok(Ok(rows)) => rows.into_loaded().map_err(busy),
             Ok(Err(error)) if is_lock_timeout(&error) => self.contended(footprint, settings).await,
             Ok(Err(error)) => {
-                self.end(settings).await;
-                Err(rolled_back(error))
+                let error = rolled_back(error);
+                match error {
+                    // No member is to blame, so it may be the connection: prepared for another schema, perhaps.
+                    LedgerError::Busy(_) | LedgerError::Unknown(_) => self.distrust(),
+                    LedgerError::RolledBack(_) | LedgerError::Contended(_) => self.end(settings).await,
+                }
+                Err(error)
             }
             Err(_) => {
                 self.distrust();

@@ -1,3 +1,9 @@
 //! The ledger in Postgres, on a real primary with a synchronous standby.
 
 mod contract;
+mod instances;
+mod outcomes;
+mod proxy;
+mod reading;
+mod support;
+mod unit;
