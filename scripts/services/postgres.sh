@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Postgres: a primary (node 1) and SERVICES_STANDBYS (default 1) synchronous standbys (nodes 2, 3, …).
-# Sourced by scripts/services.sh. Root runs the servers as another account: they refuse root.
+# Holds the shop's own database and role, `shop`. Sourced by scripts/services.sh. Root runs the servers as another account: they refuse root.
 #
 # Environment: POSTGRES_BIN (a folder with initdb and pg_ctl; default: the newest that is installed),
-# SERVICES_STANDBYS, SERVICES_PASSWORD (of the superuser; default: a random one).
+# SERVICES_STANDBYS, SERVICES_PASSWORD (of `postgres` and `shop`; default: a random one).
 
 STANDBYS=${SERVICES_STANDBYS:-1}
 POSTGRES_MIN=15
@@ -184,6 +184,14 @@ make_primary() {
     write_settings 1
 }
 
+# What LOMS needs: a database, a role that owns it and sees the standbys, and may degrade (docs/postgres.md).
+make_shop() {
+    sql 1 "create role shop login password '$(cat "$HOME_DIR/password")' in role pg_monitor"
+    sql 1 "create database shop owner shop"
+    sql 1 "grant alter system on parameter synchronous_standby_names to shop"
+    sql 1 "grant execute on function pg_reload_conf() to shop"
+}
+
 make_slot() {
     sql "$2" "select pg_create_physical_replication_slot('node$1') where not exists
         (select from pg_replication_slots where slot_name = 'node$1')" >/dev/null
@@ -238,6 +246,7 @@ make() {
     make_certificates
     make_primary
     start_node 1
+    make_shop
     for node in $(nodes); do
         [[ $node == 1 ]] || make_standby "$node" 1
     done
@@ -315,6 +324,7 @@ postgres_env() {
     printf "export APP_TEST_POSTGRES_CLUSTER='%s'\n" "$(cat "$HOME_DIR/name")"
     printf "export APP_TEST_POSTGRES_CA='%s'\n" "$HOME_DIR/ca.pem"
     printf "export APP_TEST_POSTGRES_PASSWORD='%s'\n" "$password"
+    printf "export SHOP_POSTGRES_URL='postgres://shop@%s/shop?sslmode=verify-full'\n" "$(IFS=,; printf '%s' "${all[*]}")"
     printf "export APP_TEST_POSTGRES_HOSTS='%s'\n" "$(IFS=,; printf '%s' "${all[*]}")"
 }
 
