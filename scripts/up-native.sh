@@ -20,6 +20,7 @@ export APP__POSTGRES__TLS_CA_FILE=$APP_TEST_POSTGRES_CA
 "$app" stock import crates/adapters/src/memory/stock.json "$@"
 
 pids=()
+# shellcheck disable=SC2329 # called by the trap
 end() {
     trap - EXIT INT TERM
     kill -TERM "${pids[@]}" 2>/dev/null || true
