@@ -14,7 +14,7 @@ logs=var/up-native
 mkdir -p "$logs"
 export APP__POSTGRES__URL=$SHOP_POSTGRES_URL
 export APP__POSTGRES__PASSWORD=$APP_TEST_POSTGRES_PASSWORD
-export APP__POSTGRES__TLS_CA_FILE=$APP_TEST_POSTGRES_CA
+export APP__POSTGRES__TLS_CA_FILE=${APP_TEST_POSTGRES_CA:-}
 
 "$app" migrate "$@"
 "$app" stock import crates/adapters/src/memory/stock.json "$@"

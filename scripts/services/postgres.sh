@@ -74,6 +74,9 @@ install_postgres() {
     chmod -R a+rX "$home"
 }
 
+# The wheel's server is built without it; the tests of TLS need one that has it.
+knows_tls() { ldd "$BIN/postgres" | grep -q libssl; }
+
 node_dir() { printf '%s/node%s\n' "$HOME_DIR" "$1"; }
 node_port() { cat "$HOME_DIR/port.$1"; }
 node_pid() { as_owner head -n 1 "$(node_dir "$1")/postmaster.pid" 2>/dev/null || true; }
@@ -136,9 +139,7 @@ listen_addresses = '127.0.0.1'
 port = $(node_port "$node")
 unix_socket_directories = ''
 cluster_name = '$(cat "$HOME_DIR/name")-node$node'
-ssl = on
-ssl_cert_file = '$HOME_DIR/server.pem'
-ssl_key_file = '$HOME_DIR/server.key'
+$(! knows_tls || printf "ssl = on\nssl_cert_file = '%s'\nssl_key_file = '%s'\n" "$HOME_DIR/server.pem" "$HOME_DIR/server.key")
 max_connections = 400
 shared_buffers = 256MB
 max_wal_size = 2GB
@@ -322,9 +323,10 @@ postgres_env() {
     printf "export APP_TEST_POSTGRES='postgres://postgres:%s@127.0.0.1:%s/postgres'\n" "$password" "$(node_port "$at")"
     printf "export APP_TEST_POSTGRES_STANDBY='postgres://postgres:%s@%s/postgres'\n" "$password" "$(IFS=,; printf '%s' "${standbys[*]}")"
     printf "export APP_TEST_POSTGRES_CLUSTER='%s'\n" "$(cat "$HOME_DIR/name")"
-    printf "export APP_TEST_POSTGRES_CA='%s'\n" "$HOME_DIR/ca.pem"
+    ! knows_tls || printf "export APP_TEST_POSTGRES_CA='%s'\n" "$HOME_DIR/ca.pem"
     printf "export APP_TEST_POSTGRES_PASSWORD='%s'\n" "$password"
-    printf "export SHOP_POSTGRES_URL='postgres://shop@%s/shop?sslmode=verify-full'\n" "$(IFS=,; printf '%s' "${all[*]}")"
+    printf "export SHOP_POSTGRES_URL='postgres://shop@%s/shop%s'\n" "$(IFS=,; printf '%s' "${all[*]}")" \
+        "$(! knows_tls || echo '?sslmode=verify-full')"
     printf "export APP_TEST_POSTGRES_HOSTS='%s'\n" "$(IFS=,; printf '%s' "${all[*]}")"
 }
 
