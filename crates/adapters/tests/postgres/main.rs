@@ -4,6 +4,7 @@ mod contract;
 mod instances;
 mod outcomes;
 mod proxy;
+mod queries;
 mod reading;
 mod support;
 mod unit;
