@@ -78,7 +78,7 @@ async fn bounded<T>(patience: Duration, work: impl Future<Output = Result<T, PgE
 fn pool(maker: Maker, connections_max: usize) -> Result<Pool, BuildError> {
     let settings = maker.connector.settings().clone();
     let warm = maker.session == Session::Write;
-    let patience = settings.connect_timeout;
+    let (patience, to_prepare) = (settings.connect_timeout, settings.statement_timeout);
     // One idle connection did not answer: the others are not waited for, one after the other.
     let silent = Arc::new(AtomicBool::new(false));
     let made = Arc::clone(&silent);
@@ -95,7 +95,7 @@ fn pool(maker: Maker, connections_max: usize) -> Result<Pool, BuildError> {
                 made.store(false, Ordering::Relaxed);
                 Box::pin(async move {
                     if warm {
-                        bounded(patience, Statements::prepare(&Cached(client))).await?;
+                        bounded(to_prepare, Statements::prepare(&Cached(client))).await?;
                     }
                     Ok(())
                 })

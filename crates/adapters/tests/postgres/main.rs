@@ -10,6 +10,7 @@ mod proxy;
 mod queries;
 mod reading;
 mod retention;
+mod servers;
 mod support;
 mod turns;
 mod unit;

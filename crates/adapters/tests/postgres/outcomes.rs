@@ -77,3 +77,20 @@ async fn an_overdue_commit_keeps_its_place_until_it_is_answered() {
     .await;
     placed(&run(&loms.ledger, &batch).await[0]);
 }
+
+/// Idle connections to a server that was stopped: who asks for one is answered in bounded time.
+#[tokio::test]
+async fn a_frozen_server_holds_nobody() {
+    let loms = Proxied::new(2, &[(1, 100)]).await;
+    let batch = [place(draft(&[(1, 1)]))];
+    let (one, other) = futures::join!(run(&loms.ledger, &batch), run(&loms.ledger, &batch));
+    placed(&one[0]);
+    placed(&other[0]);
+    // From now on each is asked whether it lives before it is used.
+    tokio::time::sleep(Duration::from_millis(1_200)).await;
+    loms.proxy.freeze(true);
+    let refused = timeout(Duration::from_secs(15), run_at(&loms.ledger, &batch, now())).await;
+    assert!(matches!(refused, Ok(Err(LedgerError::Busy(_)))), "{refused:?}");
+    loms.proxy.freeze(false);
+    placed(&run(&loms.ledger, &batch).await[0]);
+}

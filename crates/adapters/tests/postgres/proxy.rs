@@ -36,6 +36,7 @@ struct Shared {
     trips: AtomicUsize,
     log: Mutex<Vec<String>>,
     released: watch::Sender<bool>,
+    frozen: watch::Sender<bool>,
 }
 
 /// A proxy in front of one server.
@@ -98,6 +99,11 @@ impl Proxy {
     /// Whether what was planted happened.
     pub(crate) fn happened(&self) -> bool {
         self.shared.trouble.lock().is_none()
+    }
+
+    /// Accepts connections and answers none, as a server that was stopped does; or no longer.
+    pub(crate) fn freeze(&self, frozen: bool) {
+        self.shared.frozen.send_replace(frozen);
     }
 
     /// Lets withheld answers pass.
@@ -192,6 +198,8 @@ async fn answers(
             let mut released = shared.released.subscribe();
             let _ = released.wait_for(|released| *released).await;
         }
+        let mut frozen = shared.frozen.subscribe();
+        let _ = frozen.wait_for(|frozen| !*frozen).await;
         to.write_all(&chunk[..read]).await?;
     }
 }

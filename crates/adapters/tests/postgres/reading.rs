@@ -1,7 +1,10 @@
 //! A client reads what it has written, from a standby.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use adapters::postgres::connect::Connector;
+use adapters::postgres::settings::PostgresSettings;
 use adapters::postgres::testing::{Database, WholeLedger, admin};
 use domain::order::ports::OrderQueries;
 use domain::order::status::OrderStatus;
@@ -33,6 +36,18 @@ async fn client(ledger: Arc<WholeLedger>, sku: i64) -> usize {
     TOGETHER * usize::try_from(ROUNDS).unwrap()
 }
 
+/// Bounds that a busy machine does not reach.
+fn patient(mut settings: PostgresSettings) -> PostgresSettings {
+    settings.connect_timeout = Duration::from_secs(10);
+    settings.pool_timeout = Duration::from_secs(30);
+    settings.lock_timeout = Duration::from_secs(10);
+    settings.statement_timeout = Duration::from_secs(10);
+    settings.commit_timeout = Duration::from_secs(30);
+    settings.read_timeout = Duration::from_secs(10);
+    settings.health_interval = Duration::from_secs(2);
+    settings
+}
+
 /// Transactions in the test's database that a server has counted.
 async fn transactions(server: &Config, database: &Database) -> i64 {
     let counted = "select xact_commit from pg_stat_database where datname = $1";
@@ -43,7 +58,9 @@ async fn transactions(server: &Config, database: &Database) -> i64 {
 /// Writes 10,000 orders and reads each, and sees that so many replicas answered.
 pub(crate) async fn clients_read_what_they_have_written(database: Database, replicas: &[Config]) {
     let records: Vec<_> = (1..=CLIENTS).map(|sku| (sku, 1_000_000)).collect();
-    let ledger = Arc::new(database.ledger(&records).await);
+    database.stock(&records).await;
+    let connector = Connector::new(patient(database.settings()));
+    let ledger = Arc::new(WholeLedger::connected(connector, Arc::new(database)).await);
     ledger.in_step(replicas.len()).await;
     let mut before = Vec::new();
     for replica in replicas {
