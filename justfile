@@ -55,6 +55,10 @@ model-check:
 fuzz seconds="300" seed="random":
     FUZZ_SECONDS={{seconds}} FUZZ_SEED={{seed}} scripts/test.sh fuzz
 
+# the whole shop, a process a role, on a real Postgres with a synchronous standby; no containers
+up-native *args:
+    scripts/up-native.sh "$@"
+
 # the shop in containers
 up:
     @echo "Containers come with deploy/, which is not filled yet; 'just run' runs the shop without them." >&2

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Postgres: a primary (node 1) and SERVICES_STANDBYS (default 1) synchronous standbys (nodes 2, 3, …).
-# Sourced by scripts/services.sh. Root runs the servers as another account: they refuse root.
+# Holds the shop's own database and role, `shop`. Sourced by scripts/services.sh. Root runs the servers as another account: they refuse root.
 #
 # Environment: POSTGRES_BIN (a folder with initdb and pg_ctl; default: the newest that is installed),
-# SERVICES_STANDBYS, SERVICES_PASSWORD (of the superuser; default: a random one).
+# SERVICES_STANDBYS, SERVICES_PASSWORD (of `postgres` and `shop`; default: a random one).
 
 STANDBYS=${SERVICES_STANDBYS:-1}
 POSTGRES_MIN=15
@@ -74,6 +74,9 @@ install_postgres() {
     chmod -R a+rX "$home"
 }
 
+# The wheel's server is built without it; the tests of TLS need one that has it.
+knows_tls() { ldd "$BIN/postgres" | grep -q libssl; }
+
 node_dir() { printf '%s/node%s\n' "$HOME_DIR" "$1"; }
 node_port() { cat "$HOME_DIR/port.$1"; }
 node_pid() { as_owner head -n 1 "$(node_dir "$1")/postmaster.pid" 2>/dev/null || true; }
@@ -136,9 +139,7 @@ listen_addresses = '127.0.0.1'
 port = $(node_port "$node")
 unix_socket_directories = ''
 cluster_name = '$(cat "$HOME_DIR/name")-node$node'
-ssl = on
-ssl_cert_file = '$HOME_DIR/server.pem'
-ssl_key_file = '$HOME_DIR/server.key'
+$(! knows_tls || printf "ssl = on\nssl_cert_file = '%s'\nssl_key_file = '%s'\n" "$HOME_DIR/server.pem" "$HOME_DIR/server.key")
 max_connections = 400
 shared_buffers = 256MB
 max_wal_size = 2GB
@@ -182,6 +183,14 @@ make_primary() {
         || { cat "$HOME_DIR/initdb.log" >&2; fail "initdb refuses"; }
     printf "include 'services.conf'\n" | as_owner tee -a "$dir/postgresql.conf" >/dev/null
     write_settings 1
+}
+
+# What LOMS needs: a database, a role that owns it and sees the standbys, and may degrade (docs/postgres.md).
+make_shop() {
+    sql 1 "create role shop login password '$(cat "$HOME_DIR/password")' in role pg_monitor"
+    sql 1 "create database shop owner shop"
+    sql 1 "grant alter system on parameter synchronous_standby_names to shop"
+    sql 1 "grant execute on function pg_reload_conf() to shop"
 }
 
 make_slot() {
@@ -238,6 +247,7 @@ make() {
     make_certificates
     make_primary
     start_node 1
+    make_shop
     for node in $(nodes); do
         [[ $node == 1 ]] || make_standby "$node" 1
     done
@@ -313,8 +323,10 @@ postgres_env() {
     printf "export APP_TEST_POSTGRES='postgres://postgres:%s@127.0.0.1:%s/postgres'\n" "$password" "$(node_port "$at")"
     printf "export APP_TEST_POSTGRES_STANDBY='postgres://postgres:%s@%s/postgres'\n" "$password" "$(IFS=,; printf '%s' "${standbys[*]}")"
     printf "export APP_TEST_POSTGRES_CLUSTER='%s'\n" "$(cat "$HOME_DIR/name")"
-    printf "export APP_TEST_POSTGRES_CA='%s'\n" "$HOME_DIR/ca.pem"
+    ! knows_tls || printf "export APP_TEST_POSTGRES_CA='%s'\n" "$HOME_DIR/ca.pem"
     printf "export APP_TEST_POSTGRES_PASSWORD='%s'\n" "$password"
+    printf "export SHOP_POSTGRES_URL='postgres://shop@%s/shop%s'\n" "$(IFS=,; printf '%s' "${all[*]}")" \
+        "$(! knows_tls || echo '?sslmode=verify-full')"
     printf "export APP_TEST_POSTGRES_HOSTS='%s'\n" "$(IFS=,; printf '%s' "${all[*]}")"
 }
 

@@ -19,7 +19,7 @@ use super::connect::{Connector, Session};
 /// The cluster as it was last seen.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct View {
-    /// The server that others follow.
+    /// The server that others follow; the last one that was seen, where none is to be seen now.
     pub primary: Option<usize>,
     /// Whether it takes writes: a primary may be set to be read only.
     pub takes_writes: bool,
@@ -157,7 +157,11 @@ impl Cluster {
             newest.filter(|(timeline, ..)| self.connector.note_timeline(*timeline).is_ok())
         else {
             self.before = None;
-            return View::default();
+            // It may only be slow: whoever reads finds out.
+            return View {
+                primary: self.view.borrow().primary,
+                ..View::default()
+            };
         };
         let before = self.before.replace((primary, written));
         let mut view = View {

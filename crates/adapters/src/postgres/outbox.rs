@@ -15,6 +15,7 @@ use tokio_postgres::Error;
 
 use super::errors::{Refusal, unread};
 use super::pool::WritePool;
+use super::reads::PostgresReads;
 use super::rows;
 use super::turn::Turn;
 use super::unit::Cached;
@@ -22,40 +23,54 @@ use super::unit::Cached;
 /// Events that are counted one by one; beyond it the span of the ids tells how many there are.
 const COUNTED_MAX: i64 = 10_000;
 
-/// The outbox of the primary.
+/// How the primary is asked.
+#[derive(Debug, Clone)]
+enum Way {
+    Fenced(Arc<Turn>),
+    Unfenced(WritePool),
+}
+
+/// The outbox of the primary. How much waits there is read like orders are, so that it can be told
+/// while no connection is left that writes.
 #[derive(Debug, Clone)]
 pub struct PostgresOutbox {
-    pool: WritePool,
-    turn: Option<Arc<Turn>>,
+    way: Way,
+    reads: Arc<PostgresReads>,
 }
 
 impl PostgresOutbox {
     /// For the one relay whose turn it is.
     #[must_use]
-    pub const fn fenced(pool: WritePool, turn: Arc<Turn>) -> Self {
-        Self { pool, turn: Some(turn) }
+    pub const fn fenced(turn: Arc<Turn>, reads: Arc<PostgresReads>) -> Self {
+        Self {
+            way: Way::Fenced(turn),
+            reads,
+        }
     }
 
     /// For any number of relays.
     #[must_use]
-    pub const fn unfenced(pool: WritePool) -> Self {
-        Self { pool, turn: None }
+    pub const fn unfenced(pool: WritePool, reads: Arc<PostgresReads>) -> Self {
+        Self {
+            way: Way::Unfenced(pool),
+            reads,
+        }
     }
+}
 
-    async fn pooled<T>(&self, work: impl AsyncFnOnce(&Cached<'_>) -> Result<T, Error>) -> Result<T, QueryError> {
-        let (connection, _) = self.pool.get().await.map_err(unread)?;
-        // The server bounds each statement.
-        let done = work(&Cached(&connection)).await;
-        done.map_err(unread)
-    }
+async fn pooled<T>(pool: &WritePool, work: impl AsyncFnOnce(&Cached<'_>) -> Result<T, Error>) -> Result<T, QueryError> {
+    let (connection, _) = pool.get().await.map_err(unread)?;
+    // The server bounds each statement.
+    let done = work(&Cached(&connection)).await;
+    done.map_err(unread)
 }
 
 impl Outbox for PostgresOutbox {
     async fn unsent(&self, limit: usize) -> Result<Vec<OrderEvent>, QueryError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = match &self.turn {
-            None => self.pooled(async |client| unsent(client, limit).await).await?,
-            Some(turn) => match turn.take().await? {
+        let rows = match &self.way {
+            Way::Unfenced(pool) => pooled(pool, async |client| unsent(client, limit).await).await?,
+            Way::Fenced(turn) => match turn.take().await? {
                 None => return Ok(Vec::new()),
                 Some(session) => turn.with(unsent(&*session, limit)).await?,
             },
@@ -65,9 +80,9 @@ impl Outbox for PostgresOutbox {
 
     async fn mark_sent(&self, sent: Vec<EventId>) -> Result<(), QueryError> {
         let ids: Vec<i64> = sent.into_iter().map(EventId::get).collect();
-        match &self.turn {
-            None => self.pooled(async |client| forget(client, &ids).await).await,
-            Some(turn) => match turn.take().await? {
+        match &self.way {
+            Way::Unfenced(pool) => pooled(pool, async |client| forget(client, &ids).await).await,
+            Way::Fenced(turn) => match turn.take().await? {
                 // They will be sent again, by whoever has the turn.
                 None => Err(unread(Refusal::NoAnswer)),
                 Some(session) => turn.with(forget(&*session, &ids)).await,
@@ -77,7 +92,8 @@ impl Outbox for PostgresOutbox {
 
     async fn backlog(&self) -> Result<Backlog, QueryError> {
         let row = self
-            .pooled(async |client| outbox::backlog().bind(client, &COUNTED_MAX).one().await)
+            .reads
+            .read(|client| async move { outbox::backlog().bind(&*client, &COUNTED_MAX).one().await })
             .await?;
         let span = row
             .newest

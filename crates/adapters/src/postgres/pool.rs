@@ -146,19 +146,26 @@ impl WritePool {
         if self.is_exhausted() {
             return Err(busy(Refusal::Overdue));
         }
-        self.leave_deposed();
-        let got = self.pool.get().await;
-        let connection = got.map_err(|error| LedgerError::Busy(why(error, &self.failure)))?;
-        // Making a connection may have shown a newer timeline: that is the one of this connection.
-        Ok((connection, self.connector.timelines()))
+        loop {
+            let newest = self.leave_deposed();
+            let got = self.pool.get().await;
+            let connection = got.map_err(|error| LedgerError::Busy(why(error, &self.failure)))?;
+            let timelines = self.connector.timelines();
+            if *timelines.borrow() == newest {
+                return Ok((connection, timelines));
+            }
+            // A newer timeline was seen meanwhile: nobody knows whose this connection is.
+            drop(Object::take(connection));
+        }
     }
 
-    /// Closes the idle connections when another server has taken over.
-    fn leave_deposed(&self) {
+    /// Closes the idle connections when another server has taken over; the newest timeline.
+    fn leave_deposed(&self) -> i32 {
         let newest = *self.connector.timelines().borrow();
         if self.timeline.swap(newest, Ordering::Relaxed) != newest {
             self.pool.retain(|_, _| false);
         }
+        newest
     }
 
     /// How many connections wait for an overdue COMMIT.

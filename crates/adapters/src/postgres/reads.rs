@@ -66,7 +66,8 @@ impl PostgresReads {
         replica.into_iter().chain(view.primary)
     }
 
-    async fn read<T, F>(&self, ask: impl Fn(Arc<Object>) -> F) -> Result<T, QueryError>
+    /// Asks one server after the other until one answers.
+    pub(super) async fn read<T, F>(&self, ask: impl Fn(Arc<Object>) -> F) -> Result<T, QueryError>
     where
         F: Future<Output = Result<T, Error>>,
     {

@@ -93,12 +93,15 @@ impl Unit {
         }
     }
 
-    /// Finds out which rows are held.
+    /// Finds out which rows are held, in a transaction that is rolled back: a commit would wait for
+    /// the standbys, because locks are written to the WAL.
     async fn contended(&mut self, footprint: &Footprint, settings: &PostgresSettings) -> Result<Loaded, LedgerError> {
         let client = Cached(self.connection()?);
         let asked = timeout(settings.statement_timeout, async {
+            client.batch_execute("ROLLBACK; BEGIN").await?;
+            let held = load::held(&client, footprint).await?;
             client.batch_execute("ROLLBACK").await?;
-            load::held(&client, footprint).await
+            Ok::<_, tokio_postgres::Error>(held)
         });
         match asked.await {
             Ok(Ok(contention)) => {

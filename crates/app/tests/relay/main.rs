@@ -202,7 +202,7 @@ async fn of_two_fenced_relays_one_is_at_work_and_the_other_takes_over() {
     let other = PostgresWhole::over(Arc::clone(&one.database)).await;
     let fenced = |whole: &PostgresWhole| {
         let turn = Arc::new(Turn::new(Arc::clone(&whole.connector), Job::Relay));
-        PostgresOutbox::fenced(whole.ledger.writes().clone(), turn)
+        PostgresOutbox::fenced(turn, Arc::clone(&whole.reads))
     };
     let stream = MemoryStream::new(100_000);
     let (first, second) = (

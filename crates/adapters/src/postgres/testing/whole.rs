@@ -25,7 +25,7 @@ pub struct WholeLedger {
     /// Writes.
     pub ledger: PostgresLedger,
     /// Reads.
-    pub reads: PostgresReads,
+    pub reads: Arc<PostgresReads>,
     /// The outbox, unfenced.
     pub outbox: PostgresOutbox,
     /// Connects.
@@ -46,9 +46,10 @@ impl WholeLedger {
         let ledger = PostgresLedger::new(Arc::clone(&connector)).unwrap();
         let mut cluster = Cluster::new(Arc::clone(&connector));
         cluster.look().await;
+        let reads = Arc::new(PostgresReads::new(Arc::clone(&connector), &cluster).unwrap());
         Self {
-            reads: PostgresReads::new(Arc::clone(&connector), &cluster).unwrap(),
-            outbox: PostgresOutbox::unfenced(ledger.writes().clone()),
+            outbox: PostgresOutbox::unfenced(ledger.writes().clone(), Arc::clone(&reads)),
+            reads,
             cluster: tokio::spawn(cluster.keep()),
             ledger,
             connector,

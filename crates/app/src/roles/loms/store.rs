@@ -106,7 +106,7 @@ async fn in_postgres(process: &Process, settings: PostgresSettings, log: &Logger
     });
     let relay = Arc::new(Turn::new(Arc::clone(&connector), Job::Relay));
     Ok(Store {
-        outbox: LomsOutbox::Postgres(PostgresOutbox::fenced(ledger.writes().clone(), relay)),
+        outbox: LomsOutbox::Postgres(PostgresOutbox::fenced(relay, Arc::clone(&reads))),
         ledger: LomsLedger::Postgres(ledger),
         reads: LomsReads::Postgres(reads),
         lanes: process.settings.loms.lanes,
