@@ -3,12 +3,14 @@
 
 mod cluster;
 mod figures;
+mod frozen;
 #[path = "../shop/harness.rs"]
 #[allow(dead_code, reason = "shared with the tests of the shop, which use all of it")]
 mod harness;
 mod killed;
 mod load;
 mod loms;
+mod middle;
 #[path = "../e2e/contract/process.rs"]
 #[allow(dead_code, reason = "shared with the tests of the contract, which use all of it")]
 mod process;
