@@ -126,7 +126,7 @@ async fn one(
     }
     let killed = now();
     loms.kill();
-    let left = tokio::time::timeout(PATIENCE, middle.left()).await;
+    let left = tokio::time::timeout(PATIENCE, middle.left(killed)).await;
     let left = left.expect("its connections end with it");
     loms.again();
     let probe = first_order(&loms.grpc(), number).await;

@@ -1,6 +1,7 @@
 //! LOMS on a real Postgres, in trouble: processes of `app --role loms` are killed, frozen, blocked
 //! and raced. `just faults` runs as many rounds as the design asks for; the test command runs few.
 
+mod blocked;
 mod cluster;
 mod figures;
 mod frozen;

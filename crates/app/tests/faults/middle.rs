@@ -2,11 +2,14 @@
 //! what it is told to. It reads the protocol only as far as its words BEGIN and COMMIT.
 
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+
+use crate::figures::now;
 
 /// How far a connection that writes orders is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +32,7 @@ pub(crate) enum Hold {
     Commit,
 }
 
-/// How many connections that write were in which phase when their client went away.
+/// How many connections that write were in which phase at a moment.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Left {
     pub(crate) open: usize,
@@ -42,7 +45,7 @@ struct Shared {
     held: watch::Sender<usize>,
     /// Phases of connections that write, changing.
     phase: watch::Sender<Phase>,
-    left: Mutex<Left>,
+    left: Mutex<Vec<Seen>>,
     connections: watch::Sender<usize>,
 }
 
@@ -96,18 +99,32 @@ impl Middle {
         }
     }
 
-    /// Waits until all clients are gone, and tells in which phase they left since this was last asked.
-    pub(crate) async fn left(&self) -> Left {
+    /// Waits until all clients are gone that were killed at this moment, and tells in which phase it met
+    /// them. An answer that passed later came too late.
+    pub(crate) async fn left(&self, killed: Instant) -> Left {
         let mut connections = self.shared.connections.subscribe();
         connections.wait_for(|open| *open == 0).await.unwrap();
-        std::mem::take(&mut self.shared.left.lock().unwrap())
+        let mut left = Left::default();
+        for seen in std::mem::take(&mut *self.shared.left.lock().unwrap()) {
+            let too_late = seen.answered.is_some_and(|answered| answered >= killed);
+            match seen.phase {
+                _ if !seen.writes => {}
+                Phase::Open => left.open += 1,
+                Phase::Committing => left.committing += 1,
+                Phase::Idle => left.committing += usize::from(too_late),
+            }
+        }
+        left
     }
 }
 
 /// What both directions of a connection know.
+#[derive(Debug, Clone, Copy)]
 struct Seen {
     phase: Phase,
     writes: bool,
+    /// When the last answer to a COMMIT passed.
+    answered: Option<Instant>,
 }
 
 async fn link(near: TcpStream, shared: Arc<Shared>) {
@@ -118,16 +135,14 @@ async fn link(near: TcpStream, shared: Arc<Shared>) {
         let seen = Mutex::new(Seen {
             phase: Phase::Idle,
             writes: false,
+            answered: None,
         });
         let ((from_near, to_near), (from_far, to_far)) = (near.into_split(), far.into_split());
         tokio::select! {
-            () = forth(from_near, to_far, &seen, &shared) => {
-                let (seen, mut left) = (seen.lock().unwrap(), shared.left.lock().unwrap());
-                left.open += usize::from(seen.writes && seen.phase == Phase::Open);
-                left.committing += usize::from(seen.writes && seen.phase == Phase::Committing);
-            }
+            () = forth(from_near, to_far, &seen, &shared) => {}
             () = back(from_far, to_near, &seen, &shared) => {}
         }
+        shared.left.lock().unwrap().push(*seen.lock().unwrap());
     }
     shared.connections.send_modify(|open| *open -= 1);
 }
@@ -198,6 +213,9 @@ async fn back(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, seen: &Mutex<Seen
         let locking = |seen: &Seen| seen.writes && seen.phase == Phase::Open;
         if *shared.hold.borrow() == Hold::Locks && locking(&seen.lock().unwrap()) {
             shared.wait().await;
+        }
+        if has("COMMIT\0") {
+            seen.lock().unwrap().answered = Some(now());
         }
         if to.write_all(&bytes[..read]).await.is_err() {
             return;
