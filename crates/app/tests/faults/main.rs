@@ -15,4 +15,5 @@ mod middle;
 #[path = "../e2e/contract/process.rs"]
 #[allow(dead_code, reason = "shared with the tests of the contract, which use all of it")]
 mod process;
+mod races;
 mod verify;
