@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Response, Status};
 
-use crate::figures::now;
+use crate::figures::{now, seed};
 
 /// What a client waits at most for an answer.
 pub(crate) const ANSWER_PATIENCE: Duration = Duration::from_secs(15);
@@ -177,7 +177,7 @@ impl Plan {
             orders: None,
             repeats: true,
             pause: Duration::from_millis(10),
-            seed: rand::random(),
+            seed: seed(),
         }
     }
 }

@@ -10,7 +10,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tokio_postgres::Client as Sql;
 
-use crate::figures::{figure, now, rounds, until};
+use crate::figures::{figure, now, rounds, seed, until};
 use crate::harness::PATIENCE;
 use crate::load::{Client, Draft, Settle, Told};
 use crate::loms::{Loms, url};
@@ -126,7 +126,7 @@ async fn an_order_is_payed_or_cancelled_or_expires_and_never_two_of_them() {
         .map(|at| Client::of(&[one.grpc(), other.grpc()][at % 2]))
         .collect();
     let clients = Arc::new(clients);
-    let mut random = StdRng::seed_from_u64(rand::random());
+    let mut random = StdRng::seed_from_u64(seed());
     let (mut winners, began) = (Winners::default(), now());
     for round in 0..orders.div_ceil(ROUND) {
         let first = i64::try_from(round * ROUND).unwrap() + 1;
