@@ -70,6 +70,17 @@ async fn what_was_answered_is_there_and_nothing_is_half_there() {
         kills.push(kill);
     }
     let mut calls = load.stop().await;
+    let recoveries: Vec<_> = kills.iter().map(|kill| kill.recovery).collect();
+    figure(format!(
+        "kill -9 of LOMS: from the kill to the next order {}",
+        spread(&recoveries)
+    ));
+    let lost: usize = kills.iter().map(|kill| kill.lost).sum();
+    calls.extend(kills.iter().map(|kill| kill.probe.clone()));
+    let verified = verify(&sql, &calls, &loms.grpc()).await;
+    figure(format!(
+        "kill -9 of LOMS: {lost} creates lost their answer; {verified:?}"
+    ));
     for class in CLASSES {
         let hits = kills.iter().filter(|kill| kill.classes.contains(&class)).count();
         figure(format!(
@@ -78,17 +89,6 @@ async fn what_was_answered_is_there_and_nothing_is_half_there() {
         ));
         assert!(hits > 0, "no kill landed {class:?} a commit");
     }
-    let recoveries: Vec<_> = kills.iter().map(|kill| kill.recovery).collect();
-    figure(format!(
-        "kill -9 of LOMS: from the kill to the next order {}",
-        spread(&recoveries)
-    ));
-    let lost: usize = kills.iter().map(|kill| kill.lost).sum();
-    calls.extend(kills.into_iter().map(|kill| kill.probe));
-    let verified = verify(&sql, &calls, &loms.grpc()).await;
-    figure(format!(
-        "kill -9 of LOMS: {lost} creates lost their answer; {verified:?}"
-    ));
     assert!(verified.done > 0 && lost > 0, "{verified:?}");
     let unsent = async || {
         sql.query_one("select count(*) from outbox", &[])
