@@ -41,7 +41,8 @@ async fn a_hundred_units_are_sold_to_a_hundred_buyers() {
             key: String::new(),
             lines: vec![(2, 1)],
         };
-        assert!(matches!(client.clone().create(&draft).await, Told::Done(_)));
+        let told = client.clone().create(&draft).await;
+        assert!(matches!(told, Told::Done(_)), "{told:?}");
     }
     let calls = (0..buyers).map(|buyer| {
         let mut client = clients[buyer % clients.len()].clone();
