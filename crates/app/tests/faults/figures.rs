@@ -23,6 +23,18 @@ pub(crate) fn figure(text: impl std::fmt::Display) {
     eprintln!("figure: {text}");
 }
 
+/// Where the randomness of a test begins; told, so that a failure can be looked at again.
+#[allow(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "each run of a fault test is another one"
+)]
+pub(crate) fn seed() -> u64 {
+    let seed = rand::random();
+    eprintln!("seed: {seed}");
+    seed
+}
+
 /// This moment.
 #[allow(clippy::disallowed_methods, reason = "tests measure real time")]
 pub(crate) fn now() -> Instant {

@@ -1,6 +1,8 @@
 //! Clients that create orders with idempotency keys, pay and cancel them, and write down what they
 //! were told.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -8,13 +10,14 @@ use adapters::grpc::IDEMPOTENCY_KEY;
 use adapters::grpc::proto::loms_client::LomsClient;
 use adapters::grpc::proto::{Item, OrderCancelRequest, OrderCreateRequest, OrderPayRequest};
 use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Response, Status};
 
-use crate::figures::now;
+use crate::figures::{now, seed};
 
 /// What a client waits at most for an answer.
 pub(crate) const ANSWER_PATIENCE: Duration = Duration::from_secs(15);
@@ -102,8 +105,11 @@ impl Client {
         Self(LomsClient::new(endpoint.connect_lazy()))
     }
 
+    /// Creates an order. Its lines are sent in an order that nobody sorted, the same for each repeat.
     pub(crate) async fn create(&mut self, draft: &Draft) -> Told<i64> {
-        let items = draft
+        let mut hasher = DefaultHasher::new();
+        draft.key.hash(&mut hasher);
+        let mut items: Vec<_> = draft
             .lines
             .iter()
             .map(|(sku, count)| Item {
@@ -111,6 +117,7 @@ impl Client {
                 count: *count,
             })
             .collect();
+        items.shuffle(&mut StdRng::seed_from_u64(hasher.finish()));
         let mut request = Request::new(OrderCreateRequest {
             user_id: draft.user,
             items,
@@ -143,13 +150,18 @@ pub(crate) struct Plan {
     /// Where LOMS answers; clients take them in turn.
     pub(crate) urls: Vec<String>,
     pub(crate) clients: usize,
-    /// Orders are of skus 1 to this.
-    pub(crate) skus: i64,
-    pub(crate) lines_max: usize,
+    /// The user of the first client; the others follow.
+    pub(crate) first_user: i64,
+    /// What orders are of.
+    pub(crate) skus: RangeInclusive<i64>,
+    /// How many lines an order has.
+    pub(crate) lines: RangeInclusive<usize>,
     /// Orders a client begins; `None`: until it is stopped.
     pub(crate) orders: Option<usize>,
     /// Whether every second client repeats at once what it got no answer to.
     pub(crate) repeats: bool,
+    /// What a client waits after a call that was not answered, or not done.
+    pub(crate) pause: Duration,
     pub(crate) seed: u64,
 }
 
@@ -159,11 +171,13 @@ impl Plan {
         Self {
             urls,
             clients,
-            skus: 20,
-            lines_max: 4,
+            first_user: 1,
+            skus: 1..=20,
+            lines: 1..=4,
             orders: None,
             repeats: true,
-            seed: rand::random(),
+            pause: Duration::from_millis(10),
+            seed: seed(),
         }
     }
 }
@@ -212,14 +226,15 @@ impl Load {
 }
 
 /// Distinct skus in ascending order.
-pub(crate) fn lines(random: &mut StdRng, skus: i64, lines_max: usize) -> Vec<(i64, u32)> {
-    let wanted = random.random_range(1..=lines_max);
-    let mut lines: Vec<_> = (0..wanted)
-        .map(|_| (random.random_range(1..=skus), random.random_range(1..=3)))
-        .collect();
-    lines.sort_unstable();
-    lines.dedup_by_key(|(sku, _)| *sku);
-    lines
+fn lines(random: &mut StdRng, plan: &Plan) -> Vec<(i64, u32)> {
+    let skus: Vec<i64> = plan.skus.clone().collect();
+    let wanted = random.random_range(plan.lines.clone()).min(skus.len());
+    let mut chosen = rand::seq::index::sample(random, skus.len(), wanted).into_vec();
+    chosen.sort_unstable();
+    chosen
+        .into_iter()
+        .map(|at| (skus[at], random.random_range(1..=3)))
+        .collect()
 }
 
 /// Calls again as long as there is no connection and nobody says stop.
@@ -245,9 +260,9 @@ async fn client(plan: Plan, number: usize, stop: CancellationToken, log: Arc<Mut
             return;
         }
         let draft = Draft {
-            user: i64::try_from(number).unwrap() + 1,
+            user: plan.first_user + i64::try_from(number).unwrap(),
             key: format!("load-{number}-{round}"),
-            lines: lines(&mut random, plan.skus, plan.lines_max),
+            lines: lines(&mut random, &plan),
         };
         let mut attempts = Vec::new();
         let (told, began, ended) = loop {
@@ -260,10 +275,12 @@ async fn client(plan: Plan, number: usize, stop: CancellationToken, log: Arc<Mut
             let ended = now();
             attempts.push(told);
             let unclear = matches!(told, Told::NotDone | Told::Unknown | Told::Lost);
+            if unclear {
+                tokio::time::sleep(plan.pause).await;
+            }
             if !unclear || !repeats || stop.is_cancelled() {
                 break (told, began, ended);
             }
-            tokio::time::sleep(Duration::from_millis(10)).await;
         };
         let how = [None, Some(Settle::Pay), Some(Settle::Cancel)][random.random_range(0..3)];
         let settled = match (told, how) {

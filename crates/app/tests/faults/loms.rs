@@ -13,17 +13,18 @@ pub(crate) struct Loms {
     arguments: Vec<String>,
 }
 
-/// The URL of a test's database on the servers of this run, without TLS: what tests put between
-/// LOMS and its server can read it.
+/// The URL of a test's database on the servers of this run.
 pub(crate) fn url(database: &Database) -> String {
     let target = database.servers().both(database.name());
-    let ports: Vec<String> = target
-        .get_ports()
-        .iter()
-        .map(|port| format!("127.0.0.1:{port}"))
-        .collect();
+    url_at(database, target.get_ports())
+}
+
+/// The same at other ports, and without TLS: what a test puts between LOMS and its server can read it.
+pub(crate) fn url_at(database: &Database, ports: &[u16]) -> String {
+    let target = database.servers().both(database.name());
+    let hosts: Vec<String> = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
     let password = String::from_utf8(target.get_password().unwrap().to_vec()).unwrap();
-    let (user, hosts) = (target.get_user().unwrap(), ports.join(","));
+    let (user, hosts) = (target.get_user().unwrap(), hosts.join(","));
     format!(
         "postgres://{user}:{password}@{hosts}/{}?sslmode=disable",
         database.name()

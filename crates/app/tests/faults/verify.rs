@@ -66,15 +66,13 @@ pub(crate) struct Found {
     pub(crate) order: i64,
     pub(crate) status: String,
     pub(crate) lines: Vec<(i64, u32)>,
-    /// The transaction that wrote it last.
-    pub(crate) transaction: i64,
 }
 
 /// All orders with keys, by user and key.
 pub(crate) async fn found(sql: &Sql) -> HashMap<(i64, String), Found> {
     let rows = sql
         .query(
-            "select k.user_id, k.key, o.id, o.status::text, o.xmin::text::bigint,
+            "select k.user_id, k.key, o.id, o.status::text,
                 array_agg(i.sku order by i.sku), array_agg(i.count order by i.sku)
             from idempotency_keys k join orders o on o.id = k.order_id and o.user_id = k.user_id
             left join order_items i on i.order_id = o.id group by k.user_id, k.key, o.id",
@@ -83,13 +81,12 @@ pub(crate) async fn found(sql: &Sql) -> HashMap<(i64, String), Found> {
         .await
         .unwrap();
     let found = rows.iter().map(|row| {
-        let (skus, counts): (Vec<i64>, Vec<i64>) = (row.get(5), row.get(6));
+        let (skus, counts): (Vec<i64>, Vec<i64>) = (row.get(4), row.get(5));
         let counts = counts.into_iter().map(|count| u32::try_from(count).unwrap());
         let found = Found {
             order: row.get(2),
             status: row.get(3),
             lines: skus.into_iter().zip(counts).collect(),
-            transaction: row.get(4),
         };
         ((row.get(0), row.get(1)), found)
     });
