@@ -24,6 +24,13 @@ fn keeper(connector: Arc<Connector>) -> PostgresStock {
     PostgresStock::new(connector, PATIENCE)
 }
 
+/// For many connections at once on a busy machine.
+fn patient(database: &Database) -> Arc<Connector> {
+    let mut settings = database.settings();
+    settings.connect_timeout = PATIENCE;
+    Connector::new(settings)
+}
+
 async fn import(keeper: &PostgresStock, file: &str) -> Result<Imported, ImportError> {
     let file = std::io::Cursor::new(file.to_owned());
     keeper.import(pieces(file), now()).await
@@ -187,7 +194,7 @@ async fn what_is_reserved_between_the_look_and_the_change_is_refused_too() {
     let (keeper, admin) = (keeper(ledger.connector.clone()), ledger.database.admin().await);
     // Another keeper is at work: the import has looked and waits for its turn.
     admin
-        .batch_execute("begin; select pg_advisory_xact_lock(1819242867, 3)")
+        .batch_execute("begin; select pg_advisory_xact_lock(1819241843, 3)")
         .await
         .unwrap();
     assert!(keeper.record(sku(1), 1).await.unwrap().keeper_at_work);
@@ -220,7 +227,7 @@ async fn one_of_two_imports_of_the_same_file_at_once_changes_the_stock() {
     let database = Database::fresh().await;
     let admin = database.admin().await;
     let file = csv((1..=500).map(|sku| (sku, 3)));
-    let keepers: Vec<_> = (0..4).map(|_| keeper(database.connector())).collect();
+    let keepers: Vec<_> = (0..4).map(|_| keeper(patient(&database))).collect();
     let imports = futures::future::join_all(keepers.iter().map(|keeper| import(keeper, &file))).await;
     let now = imports
         .iter()
@@ -301,10 +308,8 @@ async fn imports_and_orders_side_by_side_lose_nothing_and_never_deadlock() {
     let buyers: Vec<_> = buyers.collect();
     for round in 0..15_u32 {
         let file = csv((1..=40).rev().map(|sku| (sku, 1_000_000 + round * 100)));
-        assert!(matches!(
-            import(&keeper, &file).await,
-            Ok(Imported::Now { changed: 1.., .. })
-        ));
+        let imported = import(&keeper, &file).await;
+        assert!(matches!(imported, Ok(Imported::Now { changed: 1.., .. })), "{imported:?}");
         adjust(&keeper, 1 + i64::from(round % 40), 1).await.unwrap();
     }
     let placed: i32 = futures::future::join_all(buyers)
@@ -455,7 +460,7 @@ async fn of_many_who_take_the_last_units_as_many_succeed_as_there_are() {
     let database = Database::fresh().await;
     database.stock(&[(1, 10)]).await;
     let admin = database.admin().await;
-    let keeper = keeper(database.connector());
+    let keeper = keeper(patient(&database));
     let taken = futures::future::join_all((0..25).map(|_| adjust(&keeper, 1, -1))).await;
     let won = taken.iter().filter(|taken| taken.is_ok()).count();
     assert_eq!(won, 10, "there were 10 units");
