@@ -309,7 +309,10 @@ async fn imports_and_orders_side_by_side_lose_nothing_and_never_deadlock() {
     for round in 0..15_u32 {
         let file = csv((1..=40).rev().map(|sku| (sku, 1_000_000 + round * 100)));
         let imported = import(&keeper, &file).await;
-        assert!(matches!(imported, Ok(Imported::Now { changed: 1.., .. })), "{imported:?}");
+        assert!(
+            matches!(imported, Ok(Imported::Now { changed: 1.., .. })),
+            "{imported:?}"
+        );
         adjust(&keeper, 1 + i64::from(round % 40), 1).await.unwrap();
     }
     let placed: i32 = futures::future::join_all(buyers)
