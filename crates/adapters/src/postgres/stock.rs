@@ -18,6 +18,7 @@ use domain::types::Sku;
 use futures::Stream;
 use sql::queries::{reads, stock};
 use tokio::time::timeout;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Error};
 
 use super::connect::{ConnectError, Connector, Session};
@@ -184,6 +185,8 @@ async fn bounded<T>(
 fn undone(error: Error) -> KeepingError {
     if is_lock_timeout(&error) {
         KeepingError::Held(cause(error))
+    } else if error.code() == Some(&SqlState::UNDEFINED_TABLE) {
+        KeepingError::Unavailable(cause(Refusal::NoSchema))
     } else {
         KeepingError::Unavailable(cause(error))
     }
