@@ -4,7 +4,7 @@ use crate::cluster::Cluster;
 use crate::process::Folder;
 use crate::support::{done, fails, on, start};
 
-const SHOP: &str = "shop";
+const SHOP: &str = "operated";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operator_goes_on_without_the_standby_and_comes_back() {

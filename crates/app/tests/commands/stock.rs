@@ -182,7 +182,7 @@ async fn stock_that_is_imported_can_be_bought_at_once_and_loms_sees_adjustments(
     )
     .await;
     assert_eq!(loms.free(5).await, 3);
-    let order = r#"{"user":1,"items":[{"sku":5,"count":2}]}"#;
+    let order = r#"{"userId":1,"items":[{"sku":5,"count":2}]}"#;
     let (status, body) = loms
         .call(Method::POST, &format!("{}/order/create", loms.gateway), Some(order))
         .await;

@@ -27,11 +27,15 @@ async fn every_command_says_which_setting_it_lacks() {
 
 #[tokio::test]
 async fn every_command_says_in_bounded_time_that_nobody_answers() {
-    for command in COMMANDS
-        .into_iter()
-        .filter(|command| command[..2] != ["stock", "import"] && command[..2] != ["db", "status"])
-    {
-        let said = fails(NOWHERE, command, 1).await;
+    let file = format!("{}/tests/commands/usage.rs", env!("CARGO_MANIFEST_DIR"));
+    for mut command in COMMANDS.map(<[&str]>::to_vec) {
+        if command == ["db", "status"] {
+            continue; // which has an answer of its own
+        }
+        if command.contains(&"stock.csv") {
+            command[2] = &file; // one that can be read
+        }
+        let said = fails(NOWHERE, &command, 1).await;
         assert!(said.contains("127.0.0.1:1"), "{command:?}: {said}");
     }
     let ended = crate::support::on(NOWHERE, &["db", "status"]).await;
