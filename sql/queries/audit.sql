@@ -65,7 +65,7 @@ order by o.id limit :limit;
 --! standing : (status?, placed_at?, settled_at?, began?)
 -- Orders without a history are found by their path.
 with ends as (
-    select distinct on (order_id) order_id, status, moment from order_events order by order_id, step desc)
+    select distinct on (order_id) order_id, status, moment from order_events order by order_id, step desc, event_id desc)
 select e.order_id, o.status, o.placed_at, o.settled_at, b.moment as began, e.status as last, e.moment as ended,
     count(*) over () as found
 from ends e
@@ -78,7 +78,8 @@ order by 1 limit :limit;
 
 --! event_order
 select order_id, before as event, event_id as next, count(*) over () as found from (
-    select order_id, event_id, lag(event_id) over (partition by order_id order by step) as before from order_events) e
+    select order_id, event_id, lag(event_id) over (partition by order_id order by step, event_id) as before
+    from order_events) e
 where event_id <= before
 order by order_id, next limit :limit;
 

@@ -131,7 +131,10 @@ impl Snapshot<'_> {
     }
 
     async fn stock_bounds(&self) -> Result<Found, Error> {
-        let rows = checks::stock_bounds().bind(&self.transaction, &self.limit).all().await?;
+        let rows = checks::stock_bounds()
+            .bind(&self.transaction, &self.limit)
+            .all()
+            .await?;
         Ok(Found::of(
             rows,
             |row| row.found,
@@ -140,13 +143,19 @@ impl Snapshot<'_> {
     }
 
     async fn reservations(&self) -> Result<Found, Error> {
-        let rows = checks::reservations().bind(&self.transaction, &self.limit).all().await?;
+        let rows = checks::reservations()
+            .bind(&self.transaction, &self.limit)
+            .all()
+            .await?;
         Ok(Found::of(
             rows,
             |row| row.found,
             |row| {
                 let recorded = Shown(row.recorded);
-                format!("sku {}: {recorded} reserved, {} awaiting payment", row.sku, row.awaiting)
+                format!(
+                    "sku {}: {recorded} reserved, {} awaiting payment",
+                    row.sku, row.awaiting
+                )
             },
         ))
     }
@@ -158,14 +167,20 @@ impl Snapshot<'_> {
             |row| row.found,
             |row| {
                 let recorded = Shown(row.recorded);
-                format!("sku {}: total {recorded}, moved {}, payed {}", row.sku, row.moved, row.payed)
+                format!(
+                    "sku {}: total {recorded}, moved {}, payed {}",
+                    row.sku, row.moved, row.payed
+                )
             },
         ))
     }
 
     async fn lines(&self) -> Result<Found, Error> {
         let items_max = i64::try_from(MAX_LINES).unwrap_or(i64::MAX);
-        let rows = checks::lines().bind(&self.transaction, &items_max, &self.limit).all().await?;
+        let rows = checks::lines()
+            .bind(&self.transaction, &items_max, &self.limit)
+            .all()
+            .await?;
         Ok(Found::of(
             rows,
             |row| row.found,
@@ -214,10 +229,17 @@ impl Snapshot<'_> {
     async fn orders_of(&self, words: &[Word], path: &[OrderStatus], limit: i64) -> Result<Vec<String>, QueryError> {
         self.bound_statement().await?;
         let words = words.to_vec();
-        let orders = checks::orders_of_path().bind(&self.transaction, &words, &limit).all().await;
+        let orders = checks::orders_of_path()
+            .bind(&self.transaction, &words, &limit)
+            .all()
+            .await;
         let path = match path {
             [] => "no history".to_owned(),
-            path => path.iter().map(|status| status.as_str()).collect::<Vec<_>>().join(" > "),
+            path => path
+                .iter()
+                .map(|status| status.as_str())
+                .collect::<Vec<_>>()
+                .join(" > "),
         };
         let rows = orders.map_err(unread)?.into_iter();
         Ok(rows.map(|order| format!("order {order}: {path}")).collect())
@@ -245,7 +267,12 @@ impl Snapshot<'_> {
         Ok(Found::of(
             rows,
             |row| row.found,
-            |row| format!("order {}: event {} comes after event {}", row.order_id, row.next, row.event),
+            |row| {
+                format!(
+                    "order {}: event {} comes after event {}",
+                    row.order_id, row.next, row.event
+                )
+            },
         ))
     }
 
@@ -259,7 +286,10 @@ impl Snapshot<'_> {
     }
 
     async fn sequences(&self) -> Result<Found, Error> {
-        let rows = checks::sequences().bind(&self.transaction, &ids::BLOCK, &self.limit).all().await?;
+        let rows = checks::sequences()
+            .bind(&self.transaction, &ids::BLOCK, &self.limit)
+            .all()
+            .await?;
         Ok(Found::of(
             rows,
             |row| row.found,
@@ -283,11 +313,19 @@ impl Snapshot<'_> {
     }
 
     async fn sent_in_order(&self) -> Result<Found, Error> {
-        let rows = checks::sent_in_order().bind(&self.transaction, &self.limit).all().await?;
+        let rows = checks::sent_in_order()
+            .bind(&self.transaction, &self.limit)
+            .all()
+            .await?;
         Ok(Found::of(
             rows,
             |row| row.found,
-            |row| format!("order {}: event {} was sent, event {} was not", row.order_id, row.sent, row.unsent),
+            |row| {
+                format!(
+                    "order {}: event {} was sent, event {} was not",
+                    row.order_id, row.sent, row.unsent
+                )
+            },
         ))
     }
 

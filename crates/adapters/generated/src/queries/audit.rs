@@ -1236,7 +1236,7 @@ impl<'c, 'a, 's, C: GenericClient, T1: crate::ArraySql<Item = crate::types::Orde
 pub struct StandingStmt(&'static str, Option<tokio_postgres::Statement>);
 pub fn standing() -> StandingStmt {
     StandingStmt(
-        "with ends as ( select distinct on (order_id) order_id, status, moment from order_events order by order_id, step desc) select e.order_id, o.status, o.placed_at, o.settled_at, b.moment as began, e.status as last, e.moment as ended, count(*) over () as found from ends e left join orders o on o.id = e.order_id left join order_events b on b.order_id = e.order_id and b.step = 0 where o.status is distinct from e.status or o.settled_at is distinct from case when e.status in ('payed', 'cancelled') then e.moment end or o.placed_at <> b.moment order by 1 limit $1",
+        "with ends as ( select distinct on (order_id) order_id, status, moment from order_events order by order_id, step desc, event_id desc) select e.order_id, o.status, o.placed_at, o.settled_at, b.moment as began, e.status as last, e.moment as ended, count(*) over () as found from ends e left join orders o on o.id = e.order_id left join order_events b on b.order_id = e.order_id and b.step = 0 where o.status is distinct from e.status or o.settled_at is distinct from case when e.status in ('payed', 'cancelled') then e.moment end or o.placed_at <> b.moment order by 1 limit $1",
         None,
     )
 }
@@ -1274,7 +1274,7 @@ impl StandingStmt {
 pub struct EventOrderStmt(&'static str, Option<tokio_postgres::Statement>);
 pub fn event_order() -> EventOrderStmt {
     EventOrderStmt(
-        "select order_id, before as event, event_id as next, count(*) over () as found from ( select order_id, event_id, lag(event_id) over (partition by order_id order by step) as before from order_events) e where event_id <= before order by order_id, next limit $1",
+        "select order_id, before as event, event_id as next, count(*) over () as found from ( select order_id, event_id, lag(event_id) over (partition by order_id order by step, event_id) as before from order_events) e where event_id <= before order by order_id, next limit $1",
         None,
     )
 }
