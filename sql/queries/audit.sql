@@ -2,8 +2,10 @@
 -- rule, and in `found` how many there are.
 
 --! bound_statement
--- How long the next statement may take, by the server's clock.
-select set_config('statement_timeout', cast(cast(:milliseconds as bigint) as text), true) as bound;
+-- Gives the next statement what is left of the time of the whole, by the server's clock.
+select set_config('statement_timeout', cast(greatest(
+    1, :milliseconds - cast(extract(epoch from clock_timestamp() - transaction_timestamp()) * 1000 as bigint)
+) as text), true) as bound;
 
 --! stock_bounds
 select sku, total_count, reserved, count(*) over () as found

@@ -16,7 +16,7 @@ use domain::order::status::OrderStatus;
 use sql::queries::audit as checks;
 use sql::types::OrderStatus as Word;
 use time::OffsetDateTime;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 use tokio_postgres::{Error, IsolationLevel, Transaction};
 
 use super::connect::{Connector, Session};
@@ -51,7 +51,7 @@ impl PostgresAudit {
             .start();
         let snapshot = Snapshot {
             transaction: snapshot.await.map_err(unread)?,
-            until: Instant::now() + self.time_max,
+            time_max: i64::from(i32::try_from(self.time_max.as_millis()).unwrap_or(i32::MAX)),
             limit: i64::try_from(rows_max).unwrap_or(i64::MAX),
         };
         let mut report = AuditReport::default();
@@ -94,7 +94,8 @@ impl Found {
 /// The ledger as it was at one moment.
 struct Snapshot<'a> {
     transaction: Transaction<'a>,
-    until: Instant,
+    /// For all checks together, in milliseconds.
+    time_max: i64,
     limit: i64,
 }
 
@@ -121,12 +122,10 @@ impl Snapshot<'_> {
 
     /// Gives the next statement the time that is left.
     async fn bound_statement(&self) -> Result<(), QueryError> {
-        let left = self.until.saturating_duration_since(Instant::now()).as_millis();
-        let left = i64::try_from(left).unwrap_or(i64::MAX).min(i64::from(i32::MAX));
-        if left == 0 {
-            return Err(unread(Refusal::TimedOut));
-        }
-        let bound = checks::bound_statement().bind(&self.transaction, &left).one().await;
+        let bound = checks::bound_statement()
+            .bind(&self.transaction, &self.time_max)
+            .one()
+            .await;
         bound.map(drop).map_err(unread)
     }
 

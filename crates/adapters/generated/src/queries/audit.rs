@@ -963,7 +963,7 @@ where
 pub struct BoundStatementStmt(&'static str, Option<tokio_postgres::Statement>);
 pub fn bound_statement() -> BoundStatementStmt {
     BoundStatementStmt(
-        "select set_config('statement_timeout', cast(cast($1 as bigint) as text), true) as bound",
+        "select set_config('statement_timeout', cast(greatest( 1, $1 - cast(extract(epoch from clock_timestamp() - transaction_timestamp()) * 1000 as bigint) ) as text), true) as bound",
         None,
     )
 }
