@@ -123,17 +123,24 @@ pub struct Violation {
     pub rows: Vec<String>,
 }
 
+impl Violation {
+    /// How many rows break it that are not told.
+    #[must_use]
+    pub const fn untold(&self) -> u64 {
+        self.count.saturating_sub(self.rows.len() as u64)
+    }
+}
+
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({}): {} violations", self.check, self.check.rule(), self.count)?;
         for row in &self.rows {
             write!(f, "; {row}")?;
         }
-        let more = self.count.saturating_sub(self.rows.len() as u64);
-        if more > 0 {
-            write!(f, "; and {more} more")?;
+        match self.untold() {
+            0 => Ok(()),
+            more => write!(f, "; and {more} more"),
         }
-        Ok(())
     }
 }
 
