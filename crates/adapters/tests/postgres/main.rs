@@ -1,5 +1,6 @@
 //! The ledger in Postgres, on a real primary with a synchronous standby.
 
+mod audit;
 mod constraints;
 mod contract;
 mod instances;
@@ -11,6 +12,7 @@ mod queries;
 mod reading;
 mod retention;
 mod servers;
+mod stock;
 mod support;
 mod turns;
 mod unit;

@@ -1,6 +1,7 @@
 //! Every query of `sql/queries` on a real database, a module a file. A query that no test names
 //! fails here.
 
+mod operate;
 mod outbox;
 mod reads;
 mod unit;
@@ -57,6 +58,33 @@ fn sources(folder: &Path) -> String {
     texts.collect()
 }
 
+/// What each of these answers is checked through the adapter: the audit by a violation planted for each
+/// check, the import of stock and its adjustment by their rules (`audit.rs` and `stock.rs`).
+const THROUGH_THE_ADAPTER: &[&str] = &[
+    "audit::bound_statement",
+    "audit::stock_bounds",
+    "audit::reservations",
+    "audit::totals",
+    "audit::lines",
+    "audit::shortages",
+    "audit::paths",
+    "audit::orders_of_path",
+    "audit::standing",
+    "audit::event_order",
+    "audit::event_ids",
+    "audit::sequences",
+    "audit::unsent",
+    "audit::sent_in_order",
+    "audit::keys",
+    "stock::import_of",
+    "stock::remember_import",
+    "stock::repeated_skus",
+    "stock::below_reserved",
+    "stock::take_over",
+    "stock::lock_record",
+    "stock::move_stock",
+];
+
 /// A test names a query as `file::query`.
 #[test]
 fn every_query_is_named_by_a_test() {
@@ -75,6 +103,10 @@ fn every_query_is_named_by_a_test() {
                 "{name} is named by no test of tests/postgres: write one, and name it so there"
             );
         }
+    }
+    for name in THROUGH_THE_ADAPTER {
+        let (file, query) = name.split_once("::").unwrap();
+        assert!(queries(file).iter().any(|(known, _)| known == query), "{name} is gone");
     }
     assert!(count > 25, "only {count} queries were found");
 }
