@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use adapters::postgres::connect::Connector;
 use adapters::postgres::testing::{Database, WholeLedger};
 use domain::order::batch::Answer;
 use domain::order::ports::Outbox;
@@ -13,7 +14,7 @@ use domain::testing::ledger_contract::{run, stock};
 use domain::types::OrderId;
 use futures::future::join_all;
 
-use crate::support::placed;
+use crate::support::{patient, placed};
 
 const ORDERS: usize = 10_000;
 const BATCH: usize = 50;
@@ -38,8 +39,13 @@ async fn lane(creates: Arc<WholeLedger>, pays: Arc<WholeLedger>, sku: i64) -> Ve
 async fn what_one_creates_and_another_pays_has_its_events_in_order() {
     let all = u32::try_from(ORDERS).unwrap();
     let records = [(1, all), (2, all), (3, all), (4, all), (9, all)];
-    let one = Arc::new(Database::fresh().await.ledger(&records).await);
-    let other = Arc::new(WholeLedger::over(Arc::clone(&one.database)).await);
+    let database = Arc::new(Database::fresh().await);
+    database.stock(&records).await;
+    let instance = async || {
+        let connector = Connector::new(patient(database.settings()));
+        Arc::new(WholeLedger::connected(connector, Arc::clone(&database)).await)
+    };
+    let (one, other) = (instance().await, instance().await);
     let lanes = (0..LANES).map(|lane_of| {
         let (creates, pays) = if lane_of % 2 == 0 {
             (&one, &other)

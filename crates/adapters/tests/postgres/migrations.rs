@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
+use adapters::postgres::connect::Connector;
 use adapters::postgres::migrate::{MigrateError, Migrated, migrate, migrate_with};
-use adapters::postgres::testing::Database;
+use adapters::postgres::testing::{Database, WholeLedger};
 use domain::testing::build::{draft, place};
 use domain::testing::ledger_contract::{now, run_at};
 use futures::future::join_all;
 use refinery::{Migration, Runner};
 
-use crate::support::{contents, number, until};
+use crate::support::{contents, number, patient, until};
 
 /// The version of a migration that is newer than all there are.
 const NEXT: i32 = 900;
@@ -149,7 +150,11 @@ async fn a_migration_that_was_changed_afterwards_is_refused() {
 async fn a_migration_that_waits_lets_the_orders_pass() {
     let database = Database::fresh().await;
     let reader = database.admin().await;
-    let ledger = Arc::new(database.ledger(&[(1, 1_000_000)]).await);
+    database.stock(&[(1, 1_000_000)]).await;
+    let mut settings = patient(database.settings());
+    // More than a busy machine needs, and less than the migration once waited (two seconds).
+    settings.lock_timeout = Duration::from_millis(1_500);
+    let ledger = Arc::new(WholeLedger::connected(Connector::new(settings), Arc::new(database)).await);
     let (stop, orders) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
     let clients: Vec<_> = (0..2)
         .map(|_| {

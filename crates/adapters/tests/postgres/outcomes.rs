@@ -55,7 +55,10 @@ async fn a_lost_answer_proves_nothing() {
 
 #[tokio::test]
 async fn an_overdue_commit_keeps_its_place_until_it_is_answered() {
-    let loms = Proxied::new(2, &[(1, 100)]).await;
+    let loms = Proxied::bounded(2, &[(1, 100)], |settings| {
+        settings.commit_timeout = Duration::from_secs(3)
+    })
+    .await;
     let batch = [place(draft(&[(1, 1)]))];
     run(&loms.ledger, &batch).await;
     let (outcome, orders) = troubled(&loms, Trouble::Withhold).await;
@@ -66,9 +69,9 @@ async fn an_overdue_commit_keeps_its_place_until_it_is_answered() {
     let (outcome, orders) = troubled(&loms, Trouble::Withhold).await;
     assert!(matches!(outcome, Err(LedgerError::Unknown(_))), "{outcome:?}");
     assert_eq!((loms.ledger.writes().overdue(), orders), (2, 4));
-    // All places wait: the next one is not kept waiting for a place (two seconds).
+    // All places wait: the next one is not kept waiting for a place (thirty seconds).
     assert!(loms.ledger.writes().is_exhausted());
-    let refused = timeout(Duration::from_millis(500), run_at(&loms.ledger, &batch, now())).await;
+    let refused = timeout(Duration::from_secs(5), run_at(&loms.ledger, &batch, now())).await;
     assert!(matches!(refused, Ok(Err(LedgerError::Busy(_)))), "{refused:?}");
     loms.proxy.release();
     until("the overdue commits are answered", async || {
@@ -81,7 +84,10 @@ async fn an_overdue_commit_keeps_its_place_until_it_is_answered() {
 /// Idle connections to a server that was stopped: who asks for one is answered in bounded time.
 #[tokio::test]
 async fn a_frozen_server_holds_nobody() {
-    let loms = Proxied::new(2, &[(1, 100)]).await;
+    let loms = Proxied::bounded(2, &[(1, 100)], |settings| {
+        settings.connect_timeout = Duration::from_secs(3)
+    })
+    .await;
     let batch = [place(draft(&[(1, 1)]))];
     let (one, other) = futures::join!(run(&loms.ledger, &batch), run(&loms.ledger, &batch));
     placed(&one[0]);
@@ -89,7 +95,7 @@ async fn a_frozen_server_holds_nobody() {
     // From now on each is asked whether it lives before it is used.
     tokio::time::sleep(Duration::from_millis(1_200)).await;
     loms.proxy.freeze(true);
-    let refused = timeout(Duration::from_secs(15), run_at(&loms.ledger, &batch, now())).await;
+    let refused = timeout(Duration::from_secs(40), run_at(&loms.ledger, &batch, now())).await;
     assert!(matches!(refused, Ok(Err(LedgerError::Busy(_)))), "{refused:?}");
     loms.proxy.freeze(false);
     placed(&run(&loms.ledger, &batch).await[0]);

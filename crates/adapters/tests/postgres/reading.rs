@@ -1,10 +1,8 @@
 //! A client reads what it has written, from a standby.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use adapters::postgres::connect::Connector;
-use adapters::postgres::settings::PostgresSettings;
 use adapters::postgres::testing::{Database, WholeLedger, admin};
 use domain::order::ports::OrderQueries;
 use domain::order::status::OrderStatus;
@@ -13,7 +11,7 @@ use domain::testing::ledger_contract::{run, stock};
 use futures::future::join_all;
 use tokio_postgres::Config;
 
-use crate::support::{placed, until};
+use crate::support::{patient, placed, until};
 
 const CLIENTS: i64 = 32;
 /// Orders that a client writes together, and reads one by one.
@@ -34,18 +32,6 @@ async fn client(ledger: Arc<WholeLedger>, sku: i64) -> usize {
         assert_eq!(stock(&*ledger, sku).await, Some((1_000_000, reserved)));
     }
     TOGETHER * usize::try_from(ROUNDS).unwrap()
-}
-
-/// Bounds that a busy machine does not reach.
-fn patient(mut settings: PostgresSettings) -> PostgresSettings {
-    settings.connect_timeout = Duration::from_secs(10);
-    settings.pool_timeout = Duration::from_secs(30);
-    settings.lock_timeout = Duration::from_secs(10);
-    settings.statement_timeout = Duration::from_secs(10);
-    settings.commit_timeout = Duration::from_secs(30);
-    settings.read_timeout = Duration::from_secs(10);
-    settings.health_interval = Duration::from_secs(2);
-    settings
 }
 
 /// Transactions in the test's database that a server has counted.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use adapters::postgres::connect::Connector;
 use adapters::postgres::testing::{Database, WholeLedger, admin};
 use domain::order::ports::OrderQueries;
 use domain::testing::build::{draft, order_id, place};
@@ -16,7 +17,7 @@ use tokio::time::timeout;
 
 use self::private::Private;
 use crate::reading::clients_read_what_they_have_written;
-use crate::support::{placed, until};
+use crate::support::{patient, placed, until};
 
 /// Reads one order again and again, for as long as it lives.
 struct Reader {
@@ -31,7 +32,7 @@ impl Reader {
         let (ledger, stopped, counted) = (Arc::clone(ledger), Arc::clone(&stop), Arc::clone(&reads));
         let task = tokio::spawn(async move {
             while !stopped.load(Ordering::Relaxed) {
-                let read = timeout(Duration::from_secs(15), ledger.order(order)).await;
+                let read = timeout(Duration::from_secs(45), ledger.order(order)).await;
                 let read = read.expect("in bounded time").expect("some server answers");
                 assert!(read.is_some());
                 counted.fetch_add(1, Ordering::Relaxed);
@@ -56,7 +57,13 @@ impl Reader {
 /// A ledger over a cluster, an order in it, and somebody who reads it.
 async fn read_all_the_time(cluster: &Private, standbys: usize) -> (Arc<WholeLedger>, Reader) {
     let database = Database::fresh_on(cluster.servers()).await;
-    let ledger = Arc::new(database.ledger(&[(1, 1_000_000)]).await);
+    database.stock(&[(1, 1_000_000)]).await;
+    let mut settings = patient(database.settings());
+    settings.health_interval = Duration::from_millis(500);
+    settings.read_timeout = Duration::from_secs(3);
+    settings.connect_timeout = Duration::from_secs(3);
+    let ledger = WholeLedger::connected(Connector::new(settings), Arc::new(database)).await;
+    let ledger = Arc::new(ledger);
     ledger.in_step(standbys).await;
     let order = placed(&run(&*ledger, &[place(draft(&[(1, 1)]))]).await[0]);
     let reader = Reader::start(&ledger, order);

@@ -2,12 +2,25 @@
 
 use std::time::Duration;
 
+use adapters::postgres::settings::PostgresSettings;
 use domain::order::batch::Answer;
 use domain::types::OrderId;
 use tokio_postgres::Client;
 
 /// Most a test waits for anything to show.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Bounds that a busy machine does not reach.
+pub(crate) fn patient(mut settings: PostgresSettings) -> PostgresSettings {
+    settings.connect_timeout = Duration::from_secs(10);
+    settings.pool_timeout = Duration::from_secs(30);
+    settings.lock_timeout = Duration::from_secs(10);
+    settings.statement_timeout = Duration::from_secs(10);
+    settings.commit_timeout = Duration::from_secs(30);
+    settings.read_timeout = Duration::from_secs(10);
+    settings.health_interval = Duration::from_secs(2);
+    settings
+}
 
 /// Waits until `check` holds.
 pub(crate) async fn until(what: &str, mut check: impl AsyncFnMut() -> bool) {

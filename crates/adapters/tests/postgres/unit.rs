@@ -9,10 +9,9 @@ use domain::order::batch::Command;
 use domain::order::ports::LedgerError;
 use domain::testing::build::{draft, keyed, pay, place};
 use domain::testing::ledger_contract::{now, run, run_at};
-use std::time::Duration;
 
 use crate::proxy::Proxy;
-use crate::support::{contents, placed};
+use crate::support::{contents, patient, placed};
 
 /// A ledger whose connections pass a proxy.
 pub(crate) struct Proxied {
@@ -24,13 +23,18 @@ pub(crate) struct Proxied {
 impl Proxied {
     /// With so many places in its pool, and records of stock.
     pub(crate) async fn new(places: usize, stock: &[(i64, u32)]) -> Self {
+        Self::bounded(places, stock, |_| {}).await
+    }
+
+    /// With bounds of its own.
+    pub(crate) async fn bounded(places: usize, stock: &[(i64, u32)], bounds: fn(&mut PostgresSettings)) -> Self {
         let database = Database::fresh().await;
         database.stock(stock).await;
         let server = &database.servers().primary;
         let proxy = Proxy::before(server).await;
-        let mut settings = PostgresSettings::new(proxy.target(server, database.name()));
+        let mut settings = patient(PostgresSettings::new(proxy.target(server, database.name())));
         settings.write_connections_max = places;
-        settings.commit_timeout = Duration::from_secs(1);
+        bounds(&mut settings);
         Self {
             ledger: PostgresLedger::new(Connector::new(settings)).unwrap(),
             proxy,
