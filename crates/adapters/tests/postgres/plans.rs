@@ -26,8 +26,11 @@ const LARGE: &str = "
         from generate_series(1, 100000) n;
     analyze";
 
+/// Queries by their names, each with its arguments as SQL.
+type Arguments = &'static [(&'static str, &'static str)];
+
 /// The statements of the hot path: file, session, and for each query its arguments.
-const HOT: &[(&str, Session, &[(&str, &str)])] = &[
+const HOT: &[(&str, Session, Arguments)] = &[
     (
         "unit",
         Session::Write,
@@ -125,7 +128,6 @@ async fn check(database: &Database, when: &str) -> Vec<String> {
                 let mut found = Vec::new();
                 unbounded(&plan[0]["Plan"], false, &mut found);
                 let text = explain(&client, "costs off", given).await;
-                println!("{file}::{name}, {when}, {mode}\n{text}\n");
                 bad.extend((!found.is_empty()).then(|| format!("{file}::{name}, {when}, {mode}: {found:?}\n{text}")));
             }
             client.batch_execute("deallocate hot").await.unwrap();
