@@ -15,15 +15,11 @@ use domain::stock::ports::KeepingError;
 use domain::testing::build::{pay, sku};
 use domain::testing::ledger_contract::{now, run};
 
-use support::{PATIENCE, adjust, csv, import, keeper, movements, order, records, wrong};
+use support::{PATIENCE, adjust, csv, import, keeper, movements, order, patient, records, shop, wrong};
 
 #[tokio::test]
 async fn an_import_makes_the_stock_what_the_file_says_and_records_the_differences() {
-    let ledger = Database::fresh()
-        .await
-        .ledger(&[(1, 10), (2, 20), (3, 30), (4, 40)])
-        .await;
-    let (keeper, admin) = (keeper(ledger.connector.clone()), ledger.database.admin().await);
+    let (ledger, keeper, admin) = shop(&[(1, 10), (2, 20), (3, 30), (4, 40)]).await;
     order(&ledger, &[(2, 5)]).await;
     let imported = import(&keeper, "sku,total_count\n9,0\n1,15\n2,5\n3,30\n8,80\n")
         .await
@@ -62,8 +58,7 @@ async fn an_import_makes_the_stock_what_the_file_says_and_records_the_difference
 
 #[tokio::test]
 async fn the_very_same_file_again_changes_nothing_and_another_one_does() {
-    let ledger = Database::fresh().await.ledger(&[(1, 10)]).await;
-    let (keeper, admin) = (keeper(ledger.connector.clone()), ledger.database.admin().await);
+    let (ledger, keeper, admin) = shop(&[(1, 10)]).await;
     assert!(matches!(
         import(&keeper, "sku,total_count\n1,12\n").await,
         Ok(Imported::Now { .. })
@@ -87,8 +82,7 @@ async fn the_very_same_file_again_changes_nothing_and_another_one_does() {
 
 #[tokio::test]
 async fn a_bad_file_changes_nothing_and_all_its_problems_are_told_with_their_lines() {
-    let ledger = Database::fresh().await.ledger(&[(1, 10), (2, 20)]).await;
-    let (keeper, admin) = (keeper(ledger.connector.clone()), ledger.database.admin().await);
+    let (ledger, keeper, admin) = shop(&[(1, 10), (2, 20)]).await;
     order(&ledger, &[(2, 7)]).await;
     let file = "sku,total_count\n1,11\n2,6\nx,1\n3,3\n1,12\n1,13\n0,5\n";
     let error = import(&keeper, file).await.unwrap_err();
@@ -174,7 +168,7 @@ async fn a_commit_that_the_server_refuses_changed_nothing() {
     let admin = database.admin().await;
     let refusing = SLOW_COMMIT.replace("perform pg_sleep(1.5)", "raise exception 'no'");
     admin.batch_execute(&refusing).await.unwrap();
-    let keeper = keeper(database.connector());
+    let keeper = keeper(patient(&database));
     let refused = import(&keeper, "sku,total_count\n1,23\n").await;
     assert!(
         matches!(refused, Err(ImportError::Keeping(KeepingError::Unavailable(_)))),
@@ -193,8 +187,7 @@ async fn a_commit_that_the_server_refuses_changed_nothing() {
 
 #[tokio::test]
 async fn adjustments_stay_within_the_rules_and_are_recorded() {
-    let ledger = Database::fresh().await.ledger(&[(1, 10)]).await;
-    let (keeper, admin) = (keeper(ledger.connector.clone()), ledger.database.admin().await);
+    let (ledger, keeper, admin) = shop(&[(1, 10)]).await;
     order(&ledger, &[(1, 4)]).await;
     assert_eq!(adjust(&keeper, 1, 5).await.unwrap(), Stock::new(15, 4).unwrap());
     assert_eq!(adjust(&keeper, 1, -11).await.unwrap(), Stock::new(4, 4).unwrap());

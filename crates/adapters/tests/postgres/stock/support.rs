@@ -22,11 +22,22 @@ pub(super) fn keeper(connector: Arc<Connector>) -> PostgresStock {
     PostgresStock::new(connector, PATIENCE)
 }
 
-/// For many connections at once on a busy machine.
+/// For many connections at once on a busy machine: what is tested here is no deadline.
 pub(super) fn patient(database: &Database) -> Arc<Connector> {
     let mut settings = database.settings();
     settings.connect_timeout = PATIENCE;
+    settings.pool_timeout = PATIENCE;
+    settings.statement_timeout = PATIENCE;
     Connector::new(settings)
+}
+
+/// A ledger with this stock, a keeper of it, and a connection of the superuser.
+pub(super) async fn shop(stock: &[(i64, u32)]) -> (WholeLedger, PostgresStock, Client) {
+    let database = Database::fresh().await;
+    database.stock(stock).await;
+    let (connector, admin) = (patient(&database), database.admin().await);
+    let ledger = WholeLedger::connected(Arc::clone(&connector), Arc::new(database)).await;
+    (ledger, keeper(connector), admin)
 }
 
 pub(super) async fn import(keeper: &PostgresStock, file: &str) -> Result<Imported, ImportError> {
