@@ -96,3 +96,26 @@ pub(super) async fn order(ledger: &WholeLedger, lines: &[(i64, u32)]) -> i64 {
         other => panic!("not placed: {other:?}"),
     }
 }
+
+/// Has the COMMIT of whoever moves 13 units wait at the gate, as when the standby is away.
+pub(super) async fn build_gate(admin: &Client) {
+    let gate = "
+        create function gate() returns trigger language plpgsql as $$ begin
+            perform set_config('lock_timeout', '0', true), set_config('statement_timeout', '0', true);
+            perform pg_advisory_xact_lock(13);
+            return null;
+        end $$;
+        create constraint trigger gate after insert on stock_movements deferrable initially deferred
+            for each row when (new.units = 13) execute function gate()";
+    admin.batch_execute(gate).await.unwrap();
+}
+
+/// Lets nobody through until the gate is opened.
+pub(super) async fn close_gate(admin: &Client) {
+    admin.batch_execute("select pg_advisory_lock(13)").await.unwrap();
+}
+
+/// Lets everybody through.
+pub(super) async fn open_gate(admin: &Client) {
+    admin.batch_execute("select pg_advisory_unlock(13)").await.unwrap();
+}
