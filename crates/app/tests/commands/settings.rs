@@ -8,6 +8,13 @@ use crate::harness::App;
 use crate::process::{Folder, run};
 use crate::support::url;
 
+/// Patience with a busy machine, on which even a handshake may take seconds.
+const PATIENT: [(&str, &str); 3] = [
+    ("postgres.connect_timeout_ms", "10000"),
+    ("postgres.health_interval_ms", "5000"),
+    ("http.answer_timeout_ms", "120000"),
+];
+
 /// The URL without its password, encrypted and verified; and the password.
 fn apart(database: &Database) -> (String, String) {
     let url = url(database);
@@ -31,11 +38,12 @@ async fn a_password_by_file_or_environment_and_a_verified_server() {
     let ((url, password), ca) = (apart(&database), folder.file("ca.pem", authority()));
     let file = folder.file("password", format!("{password}\n"));
     for (name, value) in [("postgres.password_file", &file), ("postgres.password", &password)] {
-        let settings = [
+        let mut settings = vec![
             ("postgres.url", url.as_str()),
             ("postgres.tls_ca_file", &ca),
             (name, value),
         ];
+        settings.extend(PATIENT);
         let loms = App::start("loms", &[], &settings, &[]).await;
         let (all, encrypted) = sessions(&database).await;
         assert!(
@@ -61,6 +69,8 @@ async fn a_wrong_password_or_ca_ends_the_process_with_a_clear_error() {
             ("APP__POSTGRES__URL", url.as_str()),
             ("APP__POSTGRES__PASSWORD", password),
             ("APP__POSTGRES__TLS_CA_FILE", ca),
+            ("APP__POSTGRES__CONNECT_TIMEOUT_MS", "10000"),
+            ("APP__HTTP__ANSWER_TIMEOUT_MS", "120000"),
         ];
         for arguments in [&["--role", "loms"][..], &["migrate"]] {
             let ended = run(arguments, &variables).await;
@@ -77,7 +87,8 @@ async fn the_whole_shop_keeps_its_ledger_where_the_url_says() {
     let database = Database::fresh().await;
     database.stock(&[(1, 10)]).await;
     let url = url(&database);
-    let settings = [("postgres.url", url.as_str())];
+    let mut settings = vec![("postgres.url", url.as_str())];
+    settings.extend(PATIENT);
     let shop = App::start("all", &[], &settings, &[]).await;
     let (body, create) = (
         r#"{"userId":1,"items":[{"sku":1,"count":2}]}"#,
