@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub use cart::{CartSettings, CheckoutSettings, LomsClientSettings, ProductsClientSettings};
-pub use loms::{LomsSettings, NotifierSettings, OrderSettings, RelaySettings};
+pub use loms::{AuditSettings, LomsSettings, NotifierSettings, OrderSettings, RelaySettings};
 pub use postgres::PostgresConfig;
 pub use problem::{Problem, Problems};
 pub use process::{HttpSettings, LogSettings, OpsSettings, ProfilingSettings, ShutdownSettings, TraceSettings};
@@ -61,6 +61,8 @@ settings! {
         postgres: PostgresConfig = PostgresConfig::default();
         /// The life of an order.
         order: OrderSettings = OrderSettings::default();
+        /// The audit of the ledger.
+        audit: AuditSettings = AuditSettings::default();
         /// The relay.
         relay: RelaySettings = RelaySettings::default();
         /// The notifier.

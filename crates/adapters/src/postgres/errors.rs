@@ -32,6 +32,9 @@ pub enum Refusal {
     /// Another server took over while the connection was in use.
     #[error("another server took over meanwhile")]
     DeposedMeanwhile,
+    /// There is no schema in the database.
+    #[error("the database has no schema: run `app migrate`")]
+    NoSchema,
     /// A row breaks a rule of the domain: the schema does not hold.
     #[error("a row of {0} breaks a rule of the domain")]
     BadRow(&'static str),
@@ -51,6 +54,12 @@ pub fn refused(error: &PgError) -> Option<&SqlState> {
 #[must_use]
 pub fn is_lock_timeout(error: &PgError) -> bool {
     error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE)
+}
+
+/// Whether the session may not write.
+#[must_use]
+pub fn is_read_only(error: &PgError) -> bool {
+    error.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION)
 }
 
 /// What is certain of a transaction whose COMMIT was not sent, or whose statements before the
