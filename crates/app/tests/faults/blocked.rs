@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use crate::figures::{figure, now, rounds, spread, until};
 use crate::harness::PATIENCE;
 use crate::load::{Call, Client, Draft, Load, Plan, Told};
-use crate::loms::{Loms, url};
+use crate::loms::{Loms, audited, url};
 use crate::verify::{found, verify, whole};
 
 /// No call may take longer, on a machine however busy: every wait behind it has a bound.
@@ -57,6 +57,7 @@ async fn many_lines_of_the_same_skus_in_any_order_never_deadlock() {
         "64 clients, 50 lines of 60 skus each, two processes: {deadlocks} deadlocks; {verified:?}; waits {}",
         spread(&waits)
     ));
+    audited(&url).await;
     assert_eq!(deadlocks, 0);
     assert!(verified.done > calls.len() / 2, "{verified:?}");
 }
@@ -78,6 +79,7 @@ async fn one_connection_serves_two_hundred_callers() {
     ));
     assert!(verified.done > calls.len() / 2, "{verified:?}");
     loms.stop().await;
+    audited(&url(&database)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -154,6 +156,7 @@ async fn a_row_that_an_outsider_holds_stops_nobody_else() {
     calls.extend(others.stop().await);
     verify(&sql, &calls, &loms.grpc()).await;
     loms.stop().await;
+    audited(&url(&database)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -208,4 +211,5 @@ async fn one_poisonous_order_fails_alone() {
     );
     whole(&sql).await;
     loms.stop().await;
+    audited(&url(&database)).await;
 }

@@ -8,7 +8,7 @@ use adapters::postgres::testing::Database;
 use crate::figures::{figure, now};
 use crate::harness::PATIENCE;
 use crate::load::{Call, Client, Draft, Told};
-use crate::loms::{Loms, url, url_at};
+use crate::loms::{Loms, audited, url, url_at};
 use crate::middle::{Hold, Middle};
 use crate::verify::verify;
 
@@ -82,6 +82,7 @@ async fn frozen(hold: Hold) {
     for loms in [sick, sound] {
         loms.stop().await;
     }
+    audited(&url(&database)).await;
 }
 
 /// Repeats an order of the hot sku until it is made.
