@@ -14,5 +14,6 @@ mod retention;
 mod servers;
 mod stock;
 mod support;
+mod tls;
 mod turns;
 mod unit;
