@@ -80,7 +80,10 @@ async fn bounded<T>(patience: Duration, work: impl Future<Output = Result<T, PgE
 fn pool(maker: Maker, connections_max: usize) -> Result<Pool, BuildError> {
     let settings = maker.connector.settings().clone();
     let warm = maker.session == Session::Write;
-    let (patience, to_prepare) = (settings.connect_timeout, settings.statement_timeout);
+    let (patience, to_prepare) = (
+        settings.connect_timeout,
+        settings.pool_timeout + settings.statement_timeout,
+    );
     // One idle connection did not answer: the others are not waited for, one after the other.
     let silent = Arc::new(AtomicBool::new(false));
     let made = Arc::clone(&silent);
@@ -173,8 +176,12 @@ impl WritePool {
         for _ in 0..ATTEMPTS_MAX {
             let mut timelines = self.connector.timelines();
             let newest = *timelines.borrow_and_update();
-            let got = self.of_timeline(newest)?.get().await;
-            let connection = got.map_err(|error| LedgerError::Busy(why(error, &self.failure)))?;
+            let connection = match self.of_timeline(newest)?.get().await {
+                Ok(connection) => connection,
+                // A newer timeline closed the pool that this one waited for.
+                Err(PoolError::Closed) => continue,
+                Err(error) => return Err(LedgerError::Busy(why(error, &self.failure))),
+            };
             if !timelines.has_changed().unwrap_or(true) {
                 return Ok((connection, timelines));
             }

@@ -80,6 +80,7 @@ const THROUGH_THE_ADAPTER: &[&str] = &[
     "stock::remember_import",
     "stock::repeated_skus",
     "stock::below_reserved",
+    "stock::compare",
     "stock::take_over",
     "stock::lock_record",
     "stock::move_stock",

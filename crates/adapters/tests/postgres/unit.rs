@@ -73,6 +73,15 @@ async fn a_batch_takes_two_round_trips_whatever_is_in_it() {
     assert_eq!(contents(&loms.database.admin().await).await[0], 1_006);
 }
 
+/// They wait for the first connection, and it shows the timeline of the server.
+#[tokio::test]
+async fn the_very_first_callers_all_get_a_connection() {
+    let loms = Proxied::new(1, &[(1, 100)]).await;
+    let batch = [place(draft(&[(1, 1)]))];
+    let all = futures::future::join_all((0..16).map(|_| run(&loms.ledger, &batch))).await;
+    assert_eq!(all.concat().iter().map(placed).count(), 16);
+}
+
 #[tokio::test]
 async fn on_a_cold_connection_everything_is_prepared_before_the_first_trip() {
     let loms = Proxied::new(1, &[(1, 100)]).await;
