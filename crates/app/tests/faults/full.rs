@@ -43,15 +43,19 @@ async fn limit(stage: &Stage, node: usize, bytes: Option<u64>) {
     assert!(limited > 3, "the server's processes are limited");
 }
 
-async fn begin() -> (Stage, Loms, Load) {
+async fn begin() -> (Stage, Loms) {
     let stage = Stage::up(1).await;
     let loms = stage.loms(&[]).await;
     stage.stock(1).await;
+    (stage, loms)
+}
+
+async fn load(loms: &Loms) -> Load {
     let mut plan = Plan::of(vec![loms.grpc()], 16);
     plan.lines = 10..=20;
     let load = Load::start(&plan);
     created_after(&load, now()).await;
-    (stage, loms, load)
+    load
 }
 
 fn refused(load: &Load) -> usize {
@@ -77,7 +81,7 @@ async fn end(stage: &Stage, loms: Loms, load: Load, what: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_table_that_cannot_grow_refuses_orders_and_nothing_is_half_done() {
-    let (stage, loms, load) = begin().await;
+    let (stage, loms) = begin().await;
     // An order that failed long ago, with very many lines.
     let sql = stage.sql(1).await;
     sql.batch_execute(&format!(
@@ -101,6 +105,7 @@ async fn a_table_that_cannot_grow_refuses_orders_and_nothing_is_half_done() {
         u64::try_from(size).unwrap() <= SEGMENT,
         "{size} bytes are too many to begin with"
     );
+    let load = load(&loms).await;
     limit(&stage, 1, Some(SEGMENT)).await;
     let before = now();
     until("orders are refused", SOON, async || refused(&load) > 20).await;
@@ -117,7 +122,8 @@ async fn a_table_that_cannot_grow_refuses_orders_and_nothing_is_half_done() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_room_for_wal_the_server_ends_and_goes_on_when_there_is_room() {
-    let (stage, loms, load) = begin().await;
+    let (stage, loms) = begin().await;
+    let load = load(&loms).await;
     limit(&stage, 1, Some(64 * 1024)).await;
     let unready = reports(&loms, StatusCode::SERVICE_UNAVAILABLE, "ledger").await;
     let before = refused(&load);
@@ -129,7 +135,8 @@ async fn without_room_for_wal_the_server_ends_and_goes_on_when_there_is_room() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_is_read_only_refuses_orders_and_says_so() {
-    let (stage, loms, load) = begin().await;
+    let (stage, loms) = begin().await;
+    let load = load(&loms).await;
     // For everybody at once; then for sessions that begin afterwards.
     for (set, reset) in [
         (
@@ -137,8 +144,8 @@ async fn a_database_that_is_read_only_refuses_orders_and_says_so() {
             "alter system reset default_transaction_read_only",
         ),
         (
-            "alter database shop set default_transaction_read_only = on",
-            "alter database shop reset default_transaction_read_only",
+            "alter database trouble set default_transaction_read_only = on",
+            "alter database trouble reset default_transaction_read_only",
         ),
     ] {
         stage.run(1, &[set, "select pg_reload_conf()"]).await;

@@ -97,7 +97,7 @@ async fn old_one_is_refused(stage: &Stage, loms: [Loms; 2], load: Load) {
     for (number, loms) in (1..).zip(&loms) {
         let draft = Draft {
             user: 1_000,
-            key: format!("to the old one {number}"),
+            key: format!("to-the-old-one-{number}"),
             lines: vec![(1, 1)],
         };
         let told = Client::of(&loms.grpc()).create(&draft).await;

@@ -14,7 +14,7 @@ use crate::load::{Call, Client, Draft, Load, Told};
 use crate::loms::Loms;
 
 /// The database of the test.
-pub(crate) const DATABASE: &str = "shop";
+pub(crate) const DATABASE: &str = "trouble";
 /// The bound of what has to come by itself.
 pub(crate) const SOON: Duration = Duration::from_secs(30);
 
@@ -99,6 +99,15 @@ pub(crate) async fn reports(loms: &Loms, status: StatusCode, named: &str) -> Dur
             found == status && text.contains(named)
         },
     )
+    .await
+}
+
+/// Waits until nothing is missed that has to do with the database.
+pub(crate) async fn is_whole(loms: &Loms) -> Duration {
+    until("/readyz misses neither primary nor replica", SOON, async || {
+        let (found, text) = readyz(loms).await;
+        found == StatusCode::OK && !text.contains("replica")
+    })
     .await
 }
 

@@ -9,7 +9,7 @@ use crate::figures::{figure, now, rounds, spread};
 use crate::load::{Call, Load, Plan, Told};
 use crate::loms::Loms;
 use crate::process;
-use crate::stage::{BackendWatch, Readers, SOON, Stage, create_one, created_after, is_done, reports, times};
+use crate::stage::{BackendWatch, Readers, SOON, Stage, create_one, created_after, is_done, is_whole, reports, times};
 use crate::verify::verify;
 
 /// `postgres.write_connections_max` by default.
@@ -27,7 +27,7 @@ async fn the_standby_dies_and_no_answer_is_false() {
     stage.stock(1).await;
     let (first, _) = create_one(&loms, 1_000, "first").await;
     let Told::Done(order) = first else { panic!("{first:?}") };
-    reports(&loms, StatusCode::OK, r#""status":"ready"}"#).await;
+    is_whole(&loms).await;
     let load = Load::start(&Plan::of(vec![loms.grpc()], 32));
     let (readers, backends) = (Readers::start(&loms, order), BackendWatch::start(&stage, 1).await);
     created_after(&load, now()).await;
@@ -38,9 +38,9 @@ async fn the_standby_dies_and_no_answer_is_false() {
     stage.cluster.start(2).await;
     reports(&loms, StatusCode::OK, "replica").await; // nobody waits for it yet
     stage.wait_for(1, "FIRST 1 (node2)").await;
-    reports(&loms, StatusCode::OK, r#""status":"ready"}"#).await;
+    is_whole(&loms).await;
     dies(&stage, &loms, &load, &backends, Duration::from_secs(8), Back::Started).await;
-    reports(&loms, StatusCode::OK, r#""status":"ready"}"#).await;
+    is_whole(&loms).await;
 
     let (reads, failed) = readers.told();
     figure(format!(
@@ -136,7 +136,7 @@ async fn without_a_standby_loms_starts_and_names_what_is_missing() {
     let stage = Stage::up(1).await;
     let loms = stage.loms(&[]).await;
     stage.stock(1).await;
-    reports(&loms, StatusCode::OK, r#""status":"ready"}"#).await;
+    is_whole(&loms).await;
     stage.cluster.kill(2).await;
     let named = reports(&loms, StatusCode::OK, "replica").await;
     figure(format!("standby dies: /readyz names it after {} ms", named.as_millis()));
@@ -150,7 +150,7 @@ async fn without_a_standby_loms_starts_and_names_what_is_missing() {
     reports(&second, StatusCode::OK, "replica").await;
     stage.cluster.start(2).await;
     for loms in [&loms, &second] {
-        let back = reports(loms, StatusCode::OK, r#""status":"ready"}"#).await;
+        let back = is_whole(loms).await;
         assert!(back < SOON);
     }
     let (told, _) = create_one(&second, 1, "after").await;
