@@ -67,13 +67,6 @@ fn limit_process(process: &str, limit: &str) -> bool {
         .success()
 }
 
-async fn begin() -> (Stage, Loms) {
-    let stage = Stage::up(1).await;
-    let loms = stage.loms(&[]).await;
-    stage.stock(1).await;
-    (stage, loms)
-}
-
 async fn load(loms: &Loms) -> Load {
     let mut plan = Plan::of(vec![loms.grpc()], 16);
     plan.lines = 10..=20;
@@ -86,26 +79,38 @@ fn refused(load: &Load) -> usize {
     load.count(|call| call.created.contains(&Told::NotDone))
 }
 
-/// What LOMS says of calls while there is no room, and what it says when there is.
-async fn end(stage: &Stage, loms: Loms, load: Load, what: &str) {
-    let room = now();
-    let done = created_after(&load, room).await;
-    reports(&loms, StatusCode::OK, "ready").await;
-    figure(format!(
-        "{what}: orders go on {} ms after there is room",
-        (done - room).as_millis()
-    ));
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_cannot_write_refuses_orders_and_nothing_is_half_done() {
+    let stage = Stage::up(1).await;
+    let loms = stage.loms(&[]).await;
+    stage.stock(1).await;
+    fill(&stage).await;
+    let load = load(&loms).await;
+    table_cannot_grow(&stage, &load).await;
+    goes_on(&loms, &load, "a full disk").await;
+    read_only(&stage, &loms, &load).await;
+    no_room_for_wal(&stage, &loms, &load).await;
+    goes_on(&loms, &load, "no room for WAL").await;
     let calls = load.stop().await;
     let odd = |call: &&Call| call.created.iter().any(|told| matches!(told, Told::Refused(_)));
     assert!(calls.iter().find(odd).is_none(), "{:?}", calls.iter().find(odd));
     let verified = verify(&stage.sql(1).await, &calls, &loms.grpc()).await;
-    figure(format!("{what}: {verified:?}"));
+    figure(format!("servers that cannot write: {verified:?}"));
     loms.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_table_that_cannot_grow_refuses_orders_and_nothing_is_half_done() {
-    let (stage, loms) = begin().await;
+async fn goes_on(loms: &Loms, load: &Load, what: &str) {
+    let room = now();
+    let done = created_after(load, room).await;
+    reports(loms, StatusCode::OK, "ready").await;
+    figure(format!(
+        "{what}: orders go on {} ms after there is room",
+        (done - room).as_millis()
+    ));
+}
+
+/// Makes the table of items nearly as large as a file may become.
+async fn fill(stage: &Stage) {
     // An order that failed long ago, with very many lines.
     let sql = stage.sql(1).await;
     sql.batch_execute(&format!(
@@ -129,10 +134,12 @@ async fn a_table_that_cannot_grow_refuses_orders_and_nothing_is_half_done() {
         u64::try_from(size).unwrap() <= SEGMENT,
         "{size} bytes are too many to begin with"
     );
-    let load = load(&loms).await;
-    limit(&stage, 1, Some(SEGMENT)).await;
+}
+
+async fn table_cannot_grow(stage: &Stage, load: &Load) {
+    limit(stage, 1, Some(SEGMENT)).await;
     let before = now();
-    until("orders are refused", SOON, async || refused(&load) > 20).await;
+    until("orders are refused", SOON, async || refused(load) > 20).await;
     figure(format!(
         "a full disk: the first 20 orders were refused within {} ms",
         before.elapsed().as_millis()
@@ -140,27 +147,20 @@ async fn a_table_that_cannot_grow_refuses_orders_and_nothing_is_half_done() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     let unknown = load.count(|call| call.began > before && call.created.contains(&Told::Unknown));
     assert_eq!(unknown, 0, "an error before the COMMIT proves that nothing was done");
-    limit(&stage, 1, None).await;
-    end(&stage, loms, load, "a full disk").await;
+    limit(stage, 1, None).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn without_room_for_wal_the_server_ends_and_goes_on_when_there_is_room() {
-    let (stage, loms) = begin().await;
-    let load = load(&loms).await;
-    limit(&stage, 1, Some(64 * 1024)).await;
-    let unready = reports(&loms, StatusCode::SERVICE_UNAVAILABLE, "ledger").await;
-    let before = refused(&load);
-    until("orders are refused", SOON, async || refused(&load) > before + 20).await;
+/// The server ends itself, and goes on when there is room.
+async fn no_room_for_wal(stage: &Stage, loms: &Loms, load: &Load) {
+    limit(stage, 1, Some(64 * 1024)).await;
+    let unready = reports(loms, StatusCode::SERVICE_UNAVAILABLE, "ledger").await;
+    let before = refused(load);
+    until("orders are refused", SOON, async || refused(load) > before + 20).await;
     figure(format!("no room for WAL: not ready after {} ms", unready.as_millis()));
     stage.cluster.start(1).await; // without the limit
-    end(&stage, loms, load, "no room for WAL").await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_database_that_is_read_only_refuses_orders_and_says_so() {
-    let (stage, loms) = begin().await;
-    let load = load(&loms).await;
+async fn read_only(stage: &Stage, loms: &Loms, load: &Load) {
     // For everybody at once; then for sessions that begin afterwards.
     for (set, reset) in [
         (
@@ -173,11 +173,11 @@ async fn a_database_that_is_read_only_refuses_orders_and_says_so() {
         ),
     ] {
         stage.run(1, &[set, "select pg_reload_conf()"]).await;
-        let unready = reports(&loms, StatusCode::SERVICE_UNAVAILABLE, "ledger").await;
+        let unready = reports(loms, StatusCode::SERVICE_UNAVAILABLE, "ledger").await;
         stage.end_sessions(1).await;
-        let before = refused(&load);
-        until("orders are refused", SOON, async || refused(&load) > before + 20).await;
-        reports(&loms, StatusCode::SERVICE_UNAVAILABLE, "ledger").await;
+        let before = refused(load);
+        until("orders are refused", SOON, async || refused(load) > before + 20).await;
+        reports(loms, StatusCode::SERVICE_UNAVAILABLE, "ledger").await;
         figure(format!("read only: not ready after {} ms", unready.as_millis()));
         let writable = [
             "set default_transaction_read_only = off",
@@ -185,12 +185,11 @@ async fn a_database_that_is_read_only_refuses_orders_and_says_so() {
             "select pg_reload_conf()",
         ];
         stage.run(1, &writable).await;
-        created_after(&load, now()).await;
-        let ready = reports(&loms, StatusCode::OK, "ready").await;
+        created_after(load, now()).await;
+        let ready = reports(loms, StatusCode::OK, "ready").await;
         figure(format!(
             "read only: ready {} ms after it is writable again",
             ready.as_millis()
         ));
     }
-    end(&stage, loms, load, "read only").await;
 }

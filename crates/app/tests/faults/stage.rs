@@ -53,12 +53,12 @@ impl Stage {
         }
     }
 
-    /// Loads skus 1 to 20, enough of each for any test.
+    /// Loads skus 1 to 400, enough of each for any test.
     pub(crate) async fn stock(&self, node: usize) {
         self.run(
             node,
             &[
-                "insert into stock (sku, total_count) select sku, 1000000000 from generate_series(1, 20) sku",
+                "insert into stock (sku, total_count) select sku, 1000000000 from generate_series(1, 400) sku",
                 "insert into stock_movements (sku, units, reason, moment)
                     select sku, total_count, 'initial load', now() from stock",
             ],
