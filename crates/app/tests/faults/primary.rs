@@ -9,7 +9,7 @@ use reqwest::StatusCode;
 use crate::figures::{figure, now, rounds, until};
 use crate::load::{Client, Draft, Load, Plan, Told};
 use crate::loms::Loms;
-use crate::stage::{SOON, Stage, created_after, reports};
+use crate::stage::{SOON, Stage, created_after, is_whole, reports};
 use crate::verify::{found, verify};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -89,30 +89,7 @@ async fn old_one_is_refused(stage: &Stage, loms: [Loms; 2], load: Load) {
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     created_after(&load, now()).await;
-    // Only the old one is there.
-    stage.cluster.kill(2).await;
-    for loms in &loms {
-        reports(loms, StatusCode::SERVICE_UNAVAILABLE, "ledger").await;
-    }
-    for (number, loms) in (1..).zip(&loms) {
-        let draft = Draft {
-            user: 1_000,
-            key: format!("to-the-old-one-{number}"),
-            lines: vec![(1, 1)],
-        };
-        let told = Client::of(&loms.grpc()).create(&draft).await;
-        assert_eq!(told, Told::NotDone, "there is no primary");
-    }
-    let before = now();
-    stage.cluster.start(2).await;
-    let done = created_after(&load, before).await;
-    figure(format!(
-        "the new primary was away too: orders go on {} ms after it is started",
-        (done - before).as_millis()
-    ));
-    for loms in &loms {
-        reports(loms, StatusCode::OK, "").await;
-    }
+    only_the_old_one(stage, &loms, &load).await;
     let calls = load.stop().await;
     let late: HashSet<_> = calls
         .iter()
@@ -127,9 +104,46 @@ async fn old_one_is_refused(stage: &Stage, loms: [Loms; 2], load: Load) {
         .collect();
     assert!(written.is_empty(), "LOMS wrote to the old primary: {written:?}");
     drop(old);
+    stage.cluster.kill(1).await;
+    let before = now();
+    stage.cluster.rejoin(1).await;
+    for loms in &loms {
+        is_whole(loms).await;
+    }
+    figure(format!(
+        "the old primary is made anew as a standby, which answers reads, within {} ms",
+        before.elapsed().as_millis()
+    ));
     let verified = verify(&stage.sql(2).await, &calls, &loms[0].grpc()).await;
     figure(format!("the standby took over: {verified:?}"));
     let [one, two] = loms;
     one.stop().await;
     two.stop().await;
+}
+
+/// The new primary is gone for a while, and the old one is all there is.
+async fn only_the_old_one(stage: &Stage, loms: &[Loms; 2], load: &Load) {
+    stage.cluster.kill(2).await;
+    for loms in loms {
+        reports(loms, StatusCode::SERVICE_UNAVAILABLE, "ledger").await;
+    }
+    for (number, loms) in (1..).zip(loms) {
+        let draft = Draft {
+            user: 1_000,
+            key: format!("to-the-old-one-{number}"),
+            lines: vec![(1, 1)],
+        };
+        let told = Client::of(&loms.grpc()).create(&draft).await;
+        assert_eq!(told, Told::NotDone, "there is no primary");
+    }
+    let before = now();
+    stage.cluster.start(2).await;
+    let done = created_after(load, before).await;
+    figure(format!(
+        "the new primary was away too: orders go on {} ms after it is started",
+        (done - before).as_millis()
+    ));
+    for loms in loms {
+        reports(loms, StatusCode::OK, "").await;
+    }
 }
