@@ -7,6 +7,8 @@
 mod agree;
 mod cart;
 mod check;
+#[cfg(feature = "loms")]
+mod database;
 pub mod describe;
 mod layers;
 mod loms;
@@ -22,8 +24,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub use cart::{CartSettings, CheckoutSettings, LomsClientSettings, ProductsClientSettings};
+#[cfg(feature = "loms")]
+pub use database::DatabaseError;
 pub use loms::{AuditSettings, LomsSettings, NotifierSettings, OrderSettings, RelaySettings};
-pub use postgres::PostgresConfig;
+pub use postgres::{DatabaseUrl, PostgresConfig};
 pub use problem::{Problem, Problems};
 pub use process::{HttpSettings, LogSettings, OpsSettings, ProfilingSettings, ShutdownSettings, TraceSettings};
 pub use products::{MisbehaveSettings, ProductsSettings};

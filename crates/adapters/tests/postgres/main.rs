@@ -3,3 +3,4 @@
 mod audit;
 mod contract;
 mod stock;
+mod tls;

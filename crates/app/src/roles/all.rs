@@ -1,5 +1,5 @@
 //! The whole shop in one process: LOMS, products and events are reached without a wire, by the
-//! same ports as over it.
+//! same ports as over it. Nothing outlives the process, but for the ledger where it is in Postgres.
 
 use adapters::in_process::InProcessLoms;
 use adapters::memory::stream::MemoryStream;
@@ -17,7 +17,7 @@ pub async fn start(process: &Process, logger_of: impl Fn(&'static str) -> Logger
     let catalogue = products::catalogue(&process.settings)?;
     let events = MemoryStream::new(process.settings.notifier.stream_max);
     let source = events.subscribe();
-    let loms = loms::start_in_memory(process, events, logger_of("loms")).await?;
+    let loms = loms::start_beside(process, events, logger_of("loms")).await?;
     notifier::start(process, source, logger_of("notifier"))?;
     products::start(process, &catalogue, logger_of("products"))?;
     let loms = LomsLink::InProcess(InProcessLoms::new(loms.book, loms.reads, trace::current));
