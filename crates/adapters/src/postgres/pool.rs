@@ -137,6 +137,8 @@ pub struct WritePool {
     failure: Arc<Mutex<Option<ConnectError>>>,
     /// Connections that wait for an overdue COMMIT.
     overdue: Arc<AtomicUsize>,
+    /// Whether no COMMIT was answered since one was overdue.
+    silent: Arc<AtomicBool>,
     connections_max: usize,
 }
 
@@ -159,6 +161,7 @@ impl WritePool {
             pool: Arc::new(Mutex::new((0, pool(maker.clone(), connections_max)?))),
             maker,
             overdue: Arc::default(),
+            silent: Arc::default(),
             connections_max,
         })
     }
@@ -219,10 +222,22 @@ impl WritePool {
         self.overdue() >= self.connections_max
     }
 
+    /// Whether a COMMIT is overdue and none was answered since: the primary waits for a standby.
+    #[must_use]
+    pub fn is_stuck(&self) -> bool {
+        self.overdue() > 0 && self.silent.load(Ordering::Relaxed)
+    }
+
+    /// Notes that a COMMIT was answered.
+    pub fn note_committed(&self) {
+        self.silent.store(false, Ordering::Relaxed);
+    }
+
     /// Counts a connection as overdue as long as what is returned lives.
     #[must_use]
     pub fn count_overdue(&self) -> Overdue {
         self.overdue.fetch_add(1, Ordering::Relaxed);
+        self.silent.store(true, Ordering::Relaxed);
         Overdue(Arc::clone(&self.overdue))
     }
 

@@ -153,6 +153,7 @@ impl Unit {
         match timeout(settings.commit_timeout, &mut committing).await {
             Ok(committed) => {
                 committed.unwrap_or_else(|_| Err(unknown(Refusal::NoAnswer)))?;
+                self.pool.note_committed();
                 for rest in self.rests.drain(..) {
                     ids.keep(rest);
                 }
