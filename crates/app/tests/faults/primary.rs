@@ -16,9 +16,8 @@ use crate::verify::{found, verify};
 async fn the_primary_dies_and_its_standby_takes_over() {
     for round in 1..=rounds(1, 10) {
         let (stage, loms, load) = begin().await;
-        let before = now();
         stage.cluster.kill(1).await;
-        take_over(&stage, &load, &format!("primary dies, round {round}"), before).await;
+        take_over(&stage, &load, &format!("primary dies, round {round}"), now()).await;
         // The operator did not fence it, and has it commit alone.
         stage.cluster.start(1).await;
         stage.wait_for(1, "").await;
@@ -30,9 +29,8 @@ async fn the_primary_dies_and_its_standby_takes_over() {
 async fn the_primary_freezes_and_its_standby_takes_over() {
     for round in 1..=rounds(1, 10) {
         let (stage, loms, load) = begin().await;
-        let before = now();
         let frozen = stage.cluster.freeze(1).await;
-        take_over(&stage, &load, &format!("primary freezes, round {round}"), before).await;
+        take_over(&stage, &load, &format!("primary freezes, round {round}"), now()).await;
         stage.cluster.thaw(&frozen);
         stage.wait_for(1, "").await;
         old_one_is_refused(&stage, loms, load).await;
@@ -49,14 +47,14 @@ async fn begin() -> (Stage, [Loms; 2], Load) {
     (stage, loms, load)
 }
 
-async fn take_over(stage: &Stage, load: &Load, what: &str, before: Instant) {
+async fn take_over(stage: &Stage, load: &Load, what: &str, gone: Instant) {
     stage.cluster.promote(2).await;
     let promoted = now();
     // Clients take the two instances in turn.
     let mut done = Vec::new();
     for instance in [1, 0] {
         let of =
-            |call: &crate::load::Call| call.began > before && call.draft.user % 2 == instance && call.order().is_some();
+            |call: &crate::load::Call| call.began > gone && call.draft.user % 2 == instance && call.order().is_some();
         until("orders go on at both instances", SOON, async || load.count(of) > 0).await;
         let calls = load.calls();
         done.push(
@@ -68,10 +66,10 @@ async fn take_over(stage: &Stage, load: &Load, what: &str, before: Instant) {
                 .unwrap(),
         );
     }
-    let [first, second] = done.try_into().unwrap_or([before; 2]);
+    let [first, second] = done.try_into().unwrap_or([gone; 2]);
     figure(format!(
         "{what}: both instances have orders {} ms after it was gone, {} ms after its standby was promoted",
-        (first.max(second) - before).as_millis(),
+        (first.max(second) - gone).as_millis(),
         first.max(second).saturating_duration_since(promoted).as_millis(),
     ));
 }
