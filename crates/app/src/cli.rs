@@ -8,6 +8,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+#[cfg(feature = "loms")]
+use crate::commands;
 use crate::config::{self, Flag, Given, Problems, Settings};
 use crate::healthcheck;
 
@@ -47,6 +49,10 @@ struct Cli {
 enum Command {
     /// Ask a running role whether it is ready; exit code 0 if so, else 1
     Healthcheck,
+    /// What an operator does with the ledger.
+    #[cfg(feature = "loms")]
+    #[command(flatten)]
+    Operate(commands::Command),
 }
 
 /// What the command line asks for.
@@ -59,7 +65,7 @@ pub enum Asked {
 }
 
 /// Reads the command line, the settings file and the environment, and does what is done at once
-/// (help, `--print-config`, `healthcheck`).
+/// (help, `--print-config`, commands).
 pub fn ask(arguments: impl IntoIterator<Item = OsString>) -> Asked {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
@@ -78,6 +84,8 @@ pub fn ask(arguments: impl IntoIterator<Item = OsString>) -> Asked {
         Ok(settings) if cli.print_config => Asked::Done(print(&settings.to_toml())),
         Ok(settings) => match cli.command {
             Some(Command::Healthcheck) => Asked::Done(check(&settings)),
+            #[cfg(feature = "loms")]
+            Some(Command::Operate(command)) => Asked::Done(commands::run(command, &settings)),
             None => Asked::Run(Box::new(settings)),
         },
     }

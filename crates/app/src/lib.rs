@@ -5,6 +5,8 @@
 
 pub mod cli;
 pub mod clock;
+#[cfg(feature = "loms")]
+pub mod commands;
 pub mod config;
 pub mod engine;
 #[cfg(feature = "loms")]

@@ -90,7 +90,11 @@ fn schema(root: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {
         numbered.push((number, path));
     }
     numbered.sort();
-    Ok(numbered.into_iter().map(|(_, path)| path).collect())
+    let mut temporary = fs::read_dir(root.join("sql/temporary"))?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<Vec<_>, std::io::Error>>()?;
+    temporary.sort();
+    Ok(numbered.into_iter().map(|(_, path)| path).chain(temporary).collect())
 }
 
 fn format(root: &Path, library: &Path) -> Result<(), Box<dyn Error>> {

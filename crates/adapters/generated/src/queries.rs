@@ -2,7 +2,9 @@
 
 pub mod keys;
 pub mod nodes;
+pub mod operate;
 pub mod outbox;
 pub mod reads;
+pub mod stock;
 pub mod turns;
 pub mod unit;

@@ -1,0 +1,105 @@
+//! What an operator does with the one binary beside running it: one file a command. A command
+//! says what it did on standard output and why it did not on standard error.
+//!
+//! | exit code | means |
+//! |---|---|
+//! | 0 | done |
+//! | 1 | refused or failed; nothing was changed |
+//! | 2 | wrong usage or wrong settings |
+//! | 3 | sent, and nobody can tell whether it was done |
+
+pub mod migrate;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use adapters::postgres::connect::Connector;
+use clap::Subcommand;
+
+use crate::config::Settings;
+use crate::roles::StartError;
+use crate::telemetry::chain;
+use crate::wiring::postgres;
+
+/// Time for what a command leaves behind: a connection to say good-bye.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
+/// What an operator can ask for.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Bring the schema of the database up to date
+    #[command(long_about = migrate::ABOUT)]
+    Migrate,
+}
+
+/// Why a command did not do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// There is no database.
+    #[error(
+        "this command works on a database: set postgres.url, as in \
+         --set postgres.url=postgres://loms@HOST:5432/loms or APP__POSTGRES__URL"
+    )]
+    NoDatabase,
+    /// The settings of the database are of no use.
+    #[error("{}", chain(.0))]
+    Settings(StartError),
+    /// The process cannot do anything at all.
+    #[error("cannot start: {0}")]
+    Runtime(io::Error),
+    /// Nobody reads what is said.
+    #[error("cannot write to standard output: {0}")]
+    Output(#[from] io::Error),
+    /// The schema is not ready.
+    #[error("{}", chain(.0))]
+    Migrate(#[from] adapters::postgres::migrate::MigrateError),
+}
+
+impl CommandError {
+    /// The code with which the process ends.
+    const fn exit_code(&self) -> u8 {
+        match self {
+            Self::NoDatabase | Self::Settings(_) => 2,
+            Self::Runtime(_) | Self::Output(_) | Self::Migrate(_) => 1,
+        }
+    }
+}
+
+/// Does what a command asks for, and says so.
+pub fn run(command: Command, settings: &Settings) -> ExitCode {
+    match in_runtime(command, settings) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr().lock(), "app: {error}"); // nobody else is left to be told
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn in_runtime(command: Command, settings: &Settings) -> Result<(), CommandError> {
+    let connector = connector(settings)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(CommandError::Runtime)?;
+    let done = runtime.block_on(perform(command, &connector));
+    runtime.shutdown_timeout(LAST_WORDS);
+    done
+}
+
+async fn perform(command: Command, connector: &Arc<Connector>) -> Result<(), CommandError> {
+    match command {
+        Command::Migrate => migrate::run(connector).await,
+    }
+}
+
+/// The way to the database of the settings.
+fn connector(settings: &Settings) -> Result<Arc<Connector>, CommandError> {
+    let settings = postgres::settings(settings).map_err(CommandError::Settings)?;
+    settings.map(Connector::new).ok_or(CommandError::NoDatabase)
+}
+
+/// Says a line to whoever asked.
+fn say(line: impl AsRef<str>) -> Result<(), CommandError> {
+    writeln!(io::stdout().lock(), "{}", line.as_ref()).map_err(CommandError::Output)
+}
