@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use adapters::postgres::connect::{ConnectError, Connector, Session};
 use adapters::postgres::settings::PostgresSettings;
-use adapters::postgres::testing::{Database, authority};
+use adapters::postgres::testing::{Database, Servers, authority};
 use adapters::postgres::tls::{Tls, TlsError, TlsMode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
@@ -17,11 +17,12 @@ const OTHER_AUTHORITY: &[u8] = include_bytes!("other_ca.pem");
 /// For what cannot take long.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-fn settings(database: &Database, tls: Tls) -> PostgresSettings {
+/// A database that every server has.
+fn settings(tls: Tls) -> PostgresSettings {
     PostgresSettings {
         tls,
         connect_timeout: PATIENCE,
-        ..database.settings()
+        ..PostgresSettings::new(Servers::of_this_run().both("postgres"))
     }
 }
 
@@ -42,7 +43,7 @@ async fn refused(settings: &PostgresSettings) -> String {
 
 #[tokio::test]
 async fn each_mode_is_what_it_says_on_every_server() {
-    let (database, ca) = (Database::fresh().await, authority());
+    let ca = authority();
     for (mode, ca, encrypted) in [
         (TlsMode::Disable, None, false),
         (TlsMode::Prefer, None, true),
@@ -52,7 +53,7 @@ async fn each_mode_is_what_it_says_on_every_server() {
         (TlsMode::VerifyFull, Some(&ca), true),
     ] {
         let tls = Tls::new(mode, ca.map(Vec::as_slice)).unwrap();
-        let settings = settings(&database, tls);
+        let settings = settings(tls);
         for server in 0..2 {
             let found = is_encrypted(&settings, server).await.unwrap();
             assert_eq!(found, encrypted, "{mode:?} on server {server}");
@@ -64,7 +65,10 @@ async fn each_mode_is_what_it_says_on_every_server() {
 async fn the_primary_is_found_over_tls_and_the_pools_write() {
     let database = Database::fresh().await;
     let tls = Tls::new(TlsMode::VerifyFull, Some(&authority())).unwrap();
-    let connector = Connector::new(settings(&database, tls));
+    let connector = Connector::new(PostgresSettings {
+        tls,
+        ..database.settings()
+    });
     let writes = adapters::postgres::pool::WritePool::new(&connector).unwrap();
     let (connection, _) = writes.get().await.unwrap();
     let ask = "select ssl and not pg_is_in_recovery() from pg_stat_ssl where pid = pg_backend_pid()";
@@ -75,10 +79,9 @@ async fn the_primary_is_found_over_tls_and_the_pools_write() {
 
 #[tokio::test]
 async fn a_certificate_of_another_authority_is_refused() {
-    let database = Database::fresh().await;
     for mode in [TlsMode::Require, TlsMode::VerifyCa, TlsMode::VerifyFull] {
         let tls = Tls::new(mode, Some(OTHER_AUTHORITY)).unwrap();
-        let told = refused(&settings(&database, tls)).await;
+        let told = refused(&settings(tls)).await;
         assert!(
             told.contains("127.0.0.1") && told.contains("invalid peer certificate: UnknownIssuer"),
             "{mode:?}: {told}"
@@ -111,22 +114,21 @@ async fn under_another_name(settings: &PostgresSettings) -> PostgresSettings {
 
 #[tokio::test]
 async fn only_verify_full_asks_for_whom_the_certificate_is() {
-    let (database, ca) = (Database::fresh().await, authority());
+    let ca = authority();
     for mode in [TlsMode::Require, TlsMode::VerifyCa] {
-        let settings = settings(&database, Tls::new(mode, Some(&ca)).unwrap());
+        let settings = settings(Tls::new(mode, Some(&ca)).unwrap());
         let other = under_another_name(&settings).await;
         assert!(is_encrypted(&other, 0).await.unwrap(), "{mode:?}");
     }
-    let settings = settings(&database, Tls::new(TlsMode::VerifyFull, Some(&ca)).unwrap());
+    let settings = settings(Tls::new(TlsMode::VerifyFull, Some(&ca)).unwrap());
     let told = refused(&under_another_name(&settings).await).await;
     assert!(told.contains("certificate not valid for name"), "{told}");
 }
 
 #[tokio::test]
 async fn scram_is_bound_to_the_encrypted_channel() {
-    let database = Database::fresh().await;
     let bound = |tls| {
-        let mut settings = settings(&database, tls);
+        let mut settings = settings(tls);
         settings.target.channel_binding(ChannelBinding::Require);
         settings
     };
@@ -138,9 +140,8 @@ async fn scram_is_bound_to_the_encrypted_channel() {
 
 #[tokio::test]
 async fn a_wrong_password_is_a_clear_error() {
-    let database = Database::fresh().await;
     for tls in [Tls::OFF, Tls::new(TlsMode::Require, None).unwrap()] {
-        let mut settings = settings(&database, tls);
+        let mut settings = settings(tls);
         settings.target.password("hunter2");
         let told = refused(&settings).await;
         assert!(
