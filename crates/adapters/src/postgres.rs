@@ -1,7 +1,7 @@
 //! The ledger in Postgres: a primary that takes writes, and standbys that answer reads while the
 //! primary waits for them.
 //!
-//! - [`settings`]: where the servers are, and the bounds of everything;
+//! - [`settings`]: where the servers are ([`url`]), and the bounds of everything; [`tls`] encrypts;
 //! - [`connect`]: finds the primary, refuses a deposed one; [`pool`] keeps connections to it;
 //! - [`ledger`]: the unit of work, two round trips a batch; [`ids`] numbers orders;
 //! - [`cluster`]: looks at all servers in turn; [`reads`] asks those that are in step;
@@ -23,5 +23,7 @@ mod rows;
 pub mod settings;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod tls;
 pub mod turn;
 mod unit;
+pub mod url;

@@ -11,7 +11,7 @@ use futures::stream::FuturesUnordered;
 use sql::queries::nodes;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres::{Client, Config};
 
 use super::errors::Refusal;
 use super::settings::PostgresSettings;
@@ -139,17 +139,13 @@ impl Connector {
         };
         let mut target = target.clone();
         target.options(self.options(session));
-        let connected = tokio::time::timeout(self.settings.connect_timeout, target.connect(NoTls)).await;
-        let (client, connection) = connected
+        let connected = tokio::time::timeout(self.settings.connect_timeout, self.settings.tls.connect(&target)).await;
+        connected
             .map_err(|_| ConnectError::TimedOut { server: name.clone() })?
             .map_err(|source| ConnectError::Server {
                 server: name.clone(),
                 source,
-            })?;
-        let driver = tokio::spawn(async move {
-            let _ = connection.await; // its client is told
-        });
-        Ok((client, driver))
+            })
     }
 
     /// Connects to the server that takes writes; where several do, to that of the newest timeline.
@@ -270,7 +266,7 @@ fn server(all: &Config, at: usize) -> Server {
             format!("{}:{port}", path.display())
         }
     };
-    target.port(port).ssl_mode(all.get_ssl_mode());
+    target.port(port).channel_binding(all.get_channel_binding());
     target.tcp_user_timeout(TCP_TIMEOUT).keepalives_idle(TCP_TIMEOUT);
     target.application_name(all.get_application_name().unwrap_or("loms"));
     if let Some(user) = all.get_user() {

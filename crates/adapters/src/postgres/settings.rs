@@ -4,11 +4,15 @@ use std::time::Duration;
 
 use tokio_postgres::Config;
 
+use super::tls::Tls;
+
 /// Settings of the Postgres adapter. All durations are bounds of waits, and none is zero.
 #[derive(Debug, Clone)]
 pub struct PostgresSettings {
     /// Database, user, password, and every server of the cluster: which of them is the primary shows.
     pub target: Config,
+    /// How connections to them are encrypted; what the target says of it does not count.
+    pub tls: Tls,
     /// Most connections that write.
     pub write_connections_max: usize,
     /// Most connections that read, to each server.
@@ -38,11 +42,12 @@ pub struct PostgresSettings {
 }
 
 impl PostgresSettings {
-    /// The default bounds for a cluster.
+    /// The default bounds for a cluster, in the clear.
     #[must_use]
     pub const fn new(target: Config) -> Self {
         Self {
             target,
+            tls: Tls::OFF,
             write_connections_max: 4,
             read_connections_max: 8,
             connect_timeout: Duration::from_secs(1),

@@ -76,6 +76,13 @@ impl Servers {
     }
 }
 
+/// The certificate of the CA of the test servers, as PEM.
+#[must_use]
+pub fn authority() -> Vec<u8> {
+    let file = variable("APP_TEST_POSTGRES_CA");
+    std::fs::read(&file).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
 /// Connects as the superuser, without waiting for standbys.
 pub async fn admin(target: &Config, database: &str) -> Client {
     let mut target = target.clone();

@@ -1,3 +1,4 @@
 //! The ledger in Postgres, on a real primary with a synchronous standby.
 
 mod contract;
+mod tls;
