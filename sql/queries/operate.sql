@@ -1,11 +1,5 @@
 -- What operators see of the servers, and whom the primary waits for.
 
---! schema_version : (version?)
--- Null where there is no schema yet.
-select case when to_regclass('refinery_schema_history') is not null then
-    cast((xpath('/row/v/text()', query_to_xml(
-        'select max(version) as v from refinery_schema_history', false, true, '')))[1] as text) end as version;
-
 --! server_state : (timeline?)
 select pg_is_in_recovery() as standby,
     case when not pg_is_in_recovery() then
@@ -28,8 +22,9 @@ select application_name as name, coalesce(state, '?') as state, coalesce(sync_st
 from pg_stat_replication order by application_name;
 
 --! waits_for
--- Whom commits wait for, where that is set, and how many wait now.
-select setting as names, source, (select count(*) from pg_stat_activity where wait_event = 'SyncRep') as commits_waiting
+-- Whom commits wait for, where that is set, how many wait now, and when this session read the settings.
+select setting as names, source, pg_conf_load_time() as read_at,
+    (select count(*) from pg_stat_activity where wait_event = 'SyncRep') as commits_waiting
 from pg_settings where name = 'synchronous_standby_names';
 
 --! may_alter_system

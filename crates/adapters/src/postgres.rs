@@ -7,6 +7,7 @@
 //! - [`cluster`]: looks at all servers in turn; [`reads`] asks those that are in step;
 //! - [`turn`]: work that one instance at a time does; [`outbox`]: what the relay reads;
 //! - [`retention`]: what may be forgotten;
+//! - [`stock`]: what operators do with stock; [`status`], [`standbys`]: with the servers;
 //! - [`migrate`]: the schema.
 
 pub mod cluster;
@@ -21,6 +22,9 @@ pub mod reads;
 pub mod retention;
 mod rows;
 pub mod settings;
+pub mod standbys;
+pub mod status;
+pub mod stock;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod tls;

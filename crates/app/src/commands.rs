@@ -8,7 +8,9 @@
 //! | 2 | wrong usage or wrong settings |
 //! | 3 | sent, and nobody can tell whether it was done |
 
+pub mod db;
 pub mod migrate;
+pub mod stock;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -17,6 +19,11 @@ use std::time::Duration;
 
 use adapters::postgres::connect::Connector;
 use clap::Subcommand;
+use domain::error::Cause;
+use domain::stock::adjust::AdjustError;
+use domain::stock::import::ImportError;
+use domain::stock::ports::KeepingError;
+use domain::types::Sku;
 
 use crate::config::Settings;
 use crate::roles::StartError;
@@ -26,12 +33,22 @@ use crate::wiring::postgres;
 /// Time for what a command leaves behind: a connection to say good-bye.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
+/// LOMS tries again when a server does not answer at once; a command has one try, on a machine that
+/// may be busy.
+const CONNECT_TIMEOUT_MIN: Duration = Duration::from_secs(5);
+
 /// What an operator can ask for.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Bring the schema of the database up to date
     #[command(long_about = migrate::ABOUT)]
     Migrate,
+    /// Load, adjust and show stock
+    #[command(subcommand)]
+    Stock(stock::StockCommand),
+    /// Look at the servers of the database, and decide whom commits wait for
+    #[command(subcommand)]
+    Db(db::DbCommand),
 }
 
 /// Why a command did not do what it was asked for.
@@ -55,6 +72,45 @@ pub enum CommandError {
     /// The schema is not ready.
     #[error("{}", chain(.0))]
     Migrate(#[from] adapters::postgres::migrate::MigrateError),
+    /// A file cannot be opened.
+    #[error("cannot read {path}: {source}")]
+    File {
+        /// Which.
+        path: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file is not imported.
+    #[error("{path}: {}", chain(.source))]
+    Import {
+        /// Which.
+        path: String,
+        /// Why.
+        source: ImportError,
+    },
+    /// Stock is not adjusted.
+    #[error("{}", chain(.0))]
+    Adjust(AdjustError),
+    /// Stock cannot be seen.
+    #[error("{}", chain(.0))]
+    Stock(KeepingError),
+    /// There is nothing to show.
+    #[error("sku {0} has no stock record")]
+    NoRecord(Sku),
+    /// Nobody can tell whether it was done.
+    #[error("the COMMIT was not answered ({}), and nobody can tell whether it was done; {advice}", chain(.cause))]
+    Unknown {
+        /// What to do now.
+        advice: String,
+        /// Why.
+        cause: Cause,
+    },
+    /// The servers are not well.
+    #[error("{0}")]
+    Troubles(String),
+    /// Whom commits wait for was not changed.
+    #[error("{}", chain(.0))]
+    Standbys(#[from] adapters::postgres::standbys::StandbysError),
 }
 
 impl CommandError {
@@ -62,7 +118,17 @@ impl CommandError {
     const fn exit_code(&self) -> u8 {
         match self {
             Self::NoDatabase | Self::Settings(_) => 2,
-            Self::Runtime(_) | Self::Output(_) | Self::Migrate(_) => 1,
+            Self::Unknown { .. } => 3,
+            Self::Runtime(_)
+            | Self::Output(_)
+            | Self::Migrate(_)
+            | Self::File { .. }
+            | Self::Import { .. }
+            | Self::Adjust(_)
+            | Self::Stock(_)
+            | Self::NoRecord(_)
+            | Self::Troubles(_)
+            | Self::Standbys(_) => 1,
         }
     }
 }
@@ -90,13 +156,17 @@ fn in_runtime(command: Command, settings: &Settings) -> Result<(), CommandError>
 async fn perform(command: Command, connector: &Arc<Connector>) -> Result<(), CommandError> {
     match command {
         Command::Migrate => migrate::run(connector).await,
+        Command::Stock(command) => stock::run(command, connector).await,
+        Command::Db(command) => db::run(command, connector).await,
     }
 }
 
 /// The way to the database of the settings.
 fn connector(settings: &Settings) -> Result<Arc<Connector>, CommandError> {
     let settings = postgres::settings(settings).map_err(CommandError::Settings)?;
-    settings.map(Connector::new).ok_or(CommandError::NoDatabase)
+    let mut settings = settings.ok_or(CommandError::NoDatabase)?;
+    settings.connect_timeout = settings.connect_timeout.max(CONNECT_TIMEOUT_MIN);
+    Ok(Connector::new(settings))
 }
 
 /// Says a line to whoever asked.

@@ -32,6 +32,9 @@ pub enum Refusal {
     /// Another server took over while the connection was in use.
     #[error("another server took over meanwhile")]
     DeposedMeanwhile,
+    /// There is no schema in the database.
+    #[error("the database has no schema: run `app migrate`")]
+    NoSchema,
     /// A row breaks a rule of the domain: the schema does not hold.
     #[error("a row of {0} breaks a rule of the domain")]
     BadRow(&'static str),

@@ -143,7 +143,7 @@ fn is_lock_timeout(error: &refinery::Error) -> bool {
 }
 
 /// The version of the schema, 0 where there is none.
-async fn version(client: &Client) -> Result<i32, tokio_postgres::Error> {
+pub(super) async fn version(client: &Client) -> Result<i32, tokio_postgres::Error> {
     let there = client
         .query_one("select to_regclass('refinery_schema_history') is not null", &[])
         .await?;

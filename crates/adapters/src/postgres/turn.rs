@@ -17,7 +17,7 @@ use super::connect::{Connector, Session};
 use super::errors::{Refusal, unread};
 
 /// The first key of the advisory locks of turns.
-const SPACE: i32 = 0x6c6f_6d73; // "loms"
+pub(super) const SPACE: i32 = 0x6c6f_6d73; // "loms"
 /// Pings within the time after which a silent holder loses its turn.
 const PINGS: u32 = 4;
 

@@ -84,11 +84,13 @@ impl<'a> From<StandbysBorrowed<'a>> for Standbys {
 pub struct WaitsFor {
     pub names: String,
     pub source: String,
+    pub read_at: time::OffsetDateTime,
     pub commits_waiting: i64,
 }
 pub struct WaitsForBorrowed<'a> {
     pub names: &'a str,
     pub source: &'a str,
+    pub read_at: time::OffsetDateTime,
     pub commits_waiting: i64,
 }
 impl<'a> From<WaitsForBorrowed<'a>> for WaitsFor {
@@ -96,12 +98,14 @@ impl<'a> From<WaitsForBorrowed<'a>> for WaitsFor {
         WaitsForBorrowed {
             names,
             source,
+            read_at,
             commits_waiting,
         }: WaitsForBorrowed<'a>,
     ) -> Self {
         Self {
             names: names.into(),
             source: source.into(),
+            read_at,
             commits_waiting,
         }
     }
@@ -113,60 +117,6 @@ pub struct MayAlterSystem {
 }
 use crate::client::async_::GenericClient;
 use futures::{self, StreamExt, TryStreamExt};
-pub struct OptionStringQuery<'c, 'a, 's, C: GenericClient, T, const N: usize> {
-    client: &'c C,
-    params: [&'a (dyn postgres_types::ToSql + Sync); N],
-    query: &'static str,
-    cached: Option<&'s tokio_postgres::Statement>,
-    extractor: fn(&tokio_postgres::Row) -> Result<Option<&str>, tokio_postgres::Error>,
-    mapper: fn(Option<&str>) -> T,
-}
-impl<'c, 'a, 's, C, T: 'c, const N: usize> OptionStringQuery<'c, 'a, 's, C, T, N>
-where
-    C: GenericClient,
-{
-    pub fn map<R>(self, mapper: fn(Option<&str>) -> R) -> OptionStringQuery<'c, 'a, 's, C, R, N> {
-        OptionStringQuery {
-            client: self.client,
-            params: self.params,
-            query: self.query,
-            cached: self.cached,
-            extractor: self.extractor,
-            mapper,
-        }
-    }
-    pub async fn one(self) -> Result<T, tokio_postgres::Error> {
-        let row = crate::client::async_::one(self.client, self.query, &self.params, self.cached).await?;
-        Ok((self.mapper)((self.extractor)(&row)?))
-    }
-    pub async fn all(self) -> Result<Vec<T>, tokio_postgres::Error> {
-        self.iter().await?.try_collect().await
-    }
-    pub async fn opt(self) -> Result<Option<T>, tokio_postgres::Error> {
-        let opt_row = crate::client::async_::opt(self.client, self.query, &self.params, self.cached).await?;
-        Ok(opt_row
-            .map(|row| {
-                let extracted = (self.extractor)(&row)?;
-                Ok((self.mapper)(extracted))
-            })
-            .transpose()?)
-    }
-    pub async fn iter(
-        self,
-    ) -> Result<impl futures::Stream<Item = Result<T, tokio_postgres::Error>> + 'c, tokio_postgres::Error> {
-        let stream =
-            crate::client::async_::raw(self.client, self.query, crate::slice_iter(&self.params), self.cached).await?;
-        let mapped = stream
-            .map(move |res| {
-                res.and_then(|row| {
-                    let extracted = (self.extractor)(&row)?;
-                    Ok((self.mapper)(extracted))
-                })
-            })
-            .into_stream();
-        Ok(mapped)
-    }
-}
 pub struct ServerStateQuery<'c, 'a, 's, C: GenericClient, T, const N: usize> {
     client: &'c C,
     params: [&'a (dyn postgres_types::ToSql + Sync); N],
@@ -491,32 +441,6 @@ where
         Ok(mapped)
     }
 }
-pub struct SchemaVersionStmt(&'static str, Option<tokio_postgres::Statement>);
-pub fn schema_version() -> SchemaVersionStmt {
-    SchemaVersionStmt(
-        "select case when to_regclass('refinery_schema_history') is not null then cast((xpath('/row/v/text()', query_to_xml( 'select max(version) as v from refinery_schema_history', false, true, '')))[1] as text) end as version",
-        None,
-    )
-}
-impl SchemaVersionStmt {
-    pub async fn prepare<'a, C: GenericClient>(mut self, client: &'a C) -> Result<Self, tokio_postgres::Error> {
-        self.1 = Some(client.prepare(self.0).await?);
-        Ok(self)
-    }
-    pub fn bind<'c, 'a, 's, C: GenericClient>(
-        &'s self,
-        client: &'c C,
-    ) -> OptionStringQuery<'c, 'a, 's, C, Option<String>, 0> {
-        OptionStringQuery {
-            client,
-            params: [],
-            query: self.0,
-            cached: self.1.as_ref(),
-            extractor: |row| Ok(row.try_get(0)?),
-            mapper: |it| it.map(|v| v.into()),
-        }
-    }
-}
 pub struct ServerStateStmt(&'static str, Option<tokio_postgres::Statement>);
 pub fn server_state() -> ServerStateStmt {
     ServerStateStmt(
@@ -588,7 +512,7 @@ impl StandbysStmt {
 pub struct WaitsForStmt(&'static str, Option<tokio_postgres::Statement>);
 pub fn waits_for() -> WaitsForStmt {
     WaitsForStmt(
-        "select setting as names, source, (select count(*) from pg_stat_activity where wait_event = 'SyncRep') as commits_waiting from pg_settings where name = 'synchronous_standby_names'",
+        "select setting as names, source, pg_conf_load_time() as read_at, (select count(*) from pg_stat_activity where wait_event = 'SyncRep') as commits_waiting from pg_settings where name = 'synchronous_standby_names'",
         None,
     )
 }
@@ -607,7 +531,8 @@ impl WaitsForStmt {
                 Ok(WaitsForBorrowed {
                     names: row.try_get(0)?,
                     source: row.try_get(1)?,
-                    commits_waiting: row.try_get(2)?,
+                    read_at: row.try_get(2)?,
+                    commits_waiting: row.try_get(3)?,
                 })
             },
             mapper: |it| WaitsFor::from(it),
