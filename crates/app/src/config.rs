@@ -5,9 +5,12 @@
 //! came from and what is allowed. Nothing else in the process reads the environment.
 
 mod agree;
+#[cfg(any(feature = "loms", feature = "notifier"))]
+mod brokers;
 mod cart;
 mod check;
 pub mod describe;
+mod kafka;
 mod layers;
 mod loms;
 mod postgres;
@@ -21,7 +24,10 @@ mod values;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+#[cfg(any(feature = "loms", feature = "notifier"))]
+pub use brokers::BrokersError;
 pub use cart::{CartSettings, CheckoutSettings, LomsClientSettings, ProductsClientSettings};
+pub use kafka::KafkaConfig;
 pub use loms::{LomsSettings, NotifierSettings, OrderSettings, RelaySettings};
 pub use postgres::PostgresConfig;
 pub use problem::{Problem, Problems};
@@ -59,6 +65,8 @@ settings! {
         loms: LomsSettings = LomsSettings::default();
         /// The database of LOMS.
         postgres: PostgresConfig = PostgresConfig::default();
+        /// Where order events go.
+        kafka: KafkaConfig = KafkaConfig::default();
         /// The life of an order.
         order: OrderSettings = OrderSettings::default();
         /// The relay.

@@ -61,7 +61,28 @@ pub(super) fn check(settings: &Settings, checker: &Checker) -> Vec<Problem> {
             say(&key, format!("is {address}, as is {other}"));
         }
     }
+    for (key, reason) in settings.role.0.map_or(Vec::new(), |role| brokers(role, settings)) {
+        say(key, reason);
+    }
     found
+}
+
+/// What is wrong with Kafka, for the roles that have it.
+fn brokers(role: Role, settings: &Settings) -> Vec<(&'static str, String)> {
+    let wrong = match role {
+        #[cfg(feature = "products")]
+        Role::Products => None,
+        #[cfg(feature = "cart")]
+        Role::Cart => None,
+        #[cfg(feature = "loms")]
+        Role::Loms => settings.brokers(role.name()).err().map(|error| error.0),
+        #[cfg(feature = "notifier")]
+        Role::Notifier => settings.brokers(role.name()).err().map(|error| error.0),
+        #[cfg(all(feature = "products", feature = "cart", feature = "loms", feature = "notifier"))]
+        Role::All => settings.brokers(role.name()).err().map(|error| error.0),
+    };
+    let _ = settings; // a build without LOMS and notifier has no use for them
+    wrong.unwrap_or_default()
 }
 
 /// Servers of the whole shop that would listen at the same place.
@@ -86,7 +107,8 @@ fn shared_addresses(settings: &Settings) -> Vec<(String, &'static str, SocketAdd
     shared
 }
 
-fn readable(path: &str) -> Result<(), String> {
+/// Whether a path, unless it is empty, is a file that can be read.
+pub(super) fn readable(path: &str) -> Result<(), String> {
     if path.is_empty() {
         return Ok(());
     }

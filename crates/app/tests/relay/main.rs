@@ -1,6 +1,8 @@
 //! The relay over the outbox in memory and in Postgres: stopped between any two steps, two of them
 //! at once, woken and drained. The same suite for both.
 
+mod kafka;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
