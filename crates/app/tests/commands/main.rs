@@ -14,4 +14,5 @@ mod migrate;
 mod process;
 mod stock;
 mod support;
+mod topics;
 mod usage;
