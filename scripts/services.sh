@@ -49,6 +49,21 @@ pick_port() {
     fail "no free port"
 }
 
+# A certificate authority of our own, and a certificate for the loopback addresses, in $HOME_DIR.
+make_certificates() {
+    command -v openssl >/dev/null || apt_install openssl "openssl is missing" >&2
+    (
+        cd "$HOME_DIR"
+        openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -subj "/CN=services of the tests" \
+            -addext "basicConstraints=critical,CA:TRUE" -keyout ca.key -out ca.pem
+        openssl req -newkey rsa:2048 -nodes -subj "/CN=localhost" -keyout server.key -out server.csr
+        printf 'subjectAltName=DNS:localhost,IP:127.0.0.1\nbasicConstraints=CA:FALSE\n' >server.ext
+        openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 3650 -extfile server.ext -out server.pem
+    ) >"$HOME_DIR/openssl.log" 2>&1 || { cat "$HOME_DIR/openssl.log" >&2; fail "openssl refuses"; }
+    chmod 600 "$HOME_DIR"/*.key
+    chmod 644 "$HOME_DIR/ca.pem"
+}
+
 main() {
     local action=${1:-} wipe='' service
     shift || usage

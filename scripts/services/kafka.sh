@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Kafka: one broker that is its own controller (KRaft), from Maven Central's jars. Sourced by
-# scripts/services.sh. Environment: KAFKA_HEAP (default 384m).
+# scripts/services.sh. It listens twice: in the clear for everybody, and by TLS for who has a password.
+# Environment: KAFKA_HEAP (default 384m).
 
 KAFKA_HEAP=${KAFKA_HEAP:-384m}
 KAFKA_JARS=$TOOLS_DIR/kafka
@@ -13,6 +14,7 @@ kafka_home() {
 }
 
 kafka_port() { cat "$HOME_DIR/port"; }
+kafka_secure_port() { cat "$HOME_DIR/secure.port"; }
 
 # The jars, again whenever their list changes.
 need_kafka() {
@@ -42,16 +44,27 @@ kafka_listens() { (exec 8<>"/dev/tcp/127.0.0.1/$(kafka_port)") 2>/dev/null; }
 kafka_silent() { ! kafka_alive && ! kafka_listens; }
 kafka_ready() { kafka_alive || fail "the broker has ended: $(tail -n 5 "$HOME_DIR/broker.log")"; kafka_listens; }
 
+# Who may come by TLS.
+KAFKA_USER=shop
+KAFKA_PASSWORD=for-tests-only
+
 write_kafka_settings() {
-    local port=$1 controller=$2
+    local port=$1 controller=$2 secure=$3 by=org.apache.kafka.common.security
     cat >"$CONF" <<SETTINGS
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:$controller
 controller.listener.names=CONTROLLER
-listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$controller
-advertised.listeners=PLAINTEXT://127.0.0.1:$port
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners=PLAINTEXT://127.0.0.1:$port,SECURE://127.0.0.1:$secure,CONTROLLER://127.0.0.1:$controller
+advertised.listeners=PLAINTEXT://127.0.0.1:$port,SECURE://127.0.0.1:$secure
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SECURE:SASL_SSL,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=PLAINTEXT
+ssl.keystore.type=PEM
+ssl.keystore.location=$HOME_DIR/keystore.pem
+listener.name.secure.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
+listener.name.secure.plain.sasl.jaas.config=$by.plain.PlainLoginModule required user_$KAFKA_USER="$KAFKA_PASSWORD";
+listener.name.secure.scram-sha-256.sasl.jaas.config=$by.scram.ScramLoginModule required;
+listener.name.secure.scram-sha-512.sasl.jaas.config=$by.scram.ScramLoginModule required;
 log.dirs=$HOME_DIR/logs
 auto.create.topics.enable=false
 offsets.topic.replication.factor=1
@@ -74,16 +87,24 @@ background.threads=2
 SETTINGS
 }
 
+kafka_storage() {
+    "${JVM[@]}" -Xmx128m -Dorg.slf4j.simpleLogger.defaultLogLevel=error -cp "$KAFKA_JARS/*" \
+        kafka.tools.StorageTool "$@"
+}
+
 make_kafka() {
-    local port controller
+    local port controller secure login="name=$KAFKA_USER,password=$KAFKA_PASSWORD"
     port=$(pick_port)
-    controller=$(pick_port "$port")
+    secure=$(pick_port "$port")
+    controller=$(pick_port "$port" "$secure")
     rm -rf "$HOME_DIR/logs"
     printf '%s\n' "$port" >"$HOME_DIR/port"
-    write_kafka_settings "$port" "$controller"
-    "${JVM[@]}" -Xmx128m -Dorg.slf4j.simpleLogger.defaultLogLevel=error -cp "$KAFKA_JARS/*" \
-        kafka.tools.StorageTool format -t "$("${JVM[@]}" -Xmx128m -Dorg.slf4j.simpleLogger.defaultLogLevel=error \
-            -cp "$KAFKA_JARS/*" kafka.tools.StorageTool random-uuid)" -c "$CONF" >"$HOME_DIR/format.log" 2>&1 \
+    printf '%s\n' "$secure" >"$HOME_DIR/secure.port"
+    make_certificates
+    cat "$HOME_DIR/server.key" "$HOME_DIR/server.pem" >"$HOME_DIR/keystore.pem"
+    write_kafka_settings "$port" "$controller" "$secure"
+    kafka_storage format -t "$(kafka_storage random-uuid)" -c "$CONF" \
+        --add-scram "SCRAM-SHA-256=[$login]" --add-scram "SCRAM-SHA-512=[$login]" >"$HOME_DIR/format.log" 2>&1 \
         || { cat "$HOME_DIR/format.log" >&2; fail "Kafka's storage cannot be formatted"; }
     : >"$HOME_DIR/ready"
 }
@@ -128,6 +149,10 @@ kafka_status() {
 kafka_env() {
     kafka_known
     printf "export APP_TEST_KAFKA='127.0.0.1:%s'\n" "$(kafka_port)"
+    printf "export APP_TEST_KAFKA_SECURE='127.0.0.1:%s'\n" "$(kafka_secure_port)"
+    printf "export APP_TEST_KAFKA_CA='%s'\n" "$HOME_DIR/ca.pem"
+    printf "export APP_TEST_KAFKA_USER='%s'\n" "$KAFKA_USER"
+    printf "export APP_TEST_KAFKA_PASSWORD='%s'\n" "$KAFKA_PASSWORD"
     printf "export APP_TEST_KAFKA_PID='%s'\n" "$(kafka_pid)"
     printf "export APP_TEST_KAFKA_JARS='%s'\n" "$KAFKA_JARS"
 }

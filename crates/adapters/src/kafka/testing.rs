@@ -19,7 +19,7 @@ use rskafka::client::ClientBuilder;
 use rskafka::client::partition::{OffsetAt, UnknownTopicHandling};
 
 use super::librdkafka;
-use super::settings::KafkaSettings;
+use super::settings::{Authority, KafkaSettings, Login, Mechanism, Security};
 
 /// Long enough for whatever a broker does, on a machine that does other things too.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -41,6 +41,12 @@ fn script() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/services.sh")
 }
 
+fn variable(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| {
+        panic!("{name} is not set: run `scripts/services.sh up kafka` and `eval \"$(scripts/services.sh env kafka)\"`, or `just test`")
+    })
+}
+
 fn unique() -> String {
     let nanos = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -51,10 +57,26 @@ impl Broker {
     /// That of this run of the tests. It must not be broken: others use it.
     #[must_use]
     pub fn shared() -> Self {
-        let address = std::env::var("APP_TEST_KAFKA").expect(
-            "APP_TEST_KAFKA is not set: run `scripts/services.sh up kafka` and `eval \"$(scripts/services.sh env kafka)\"`, or `just test`",
-        );
-        Self { address, own: None }
+        Self {
+            address: variable("APP_TEST_KAFKA"),
+            own: None,
+        }
+    }
+
+    /// Another door of the shared one, for who has a password; its address and what is needed.
+    #[must_use]
+    pub fn secure(mechanism: Mechanism) -> (String, Security) {
+        let file = variable("APP_TEST_KAFKA_CA");
+        let pem = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let security = Security {
+            authority: Some(Authority::parse(&pem).unwrap()),
+            login: Some(Login {
+                mechanism,
+                user: variable("APP_TEST_KAFKA_USER"),
+                password: variable("APP_TEST_KAFKA_PASSWORD"),
+            }),
+        };
+        (variable("APP_TEST_KAFKA_SECURE"), security)
     }
 
     /// One of this test's own, which ends with its handle.

@@ -6,4 +6,5 @@ mod support;
 mod broken;
 mod contract;
 mod refused;
+mod secure;
 mod topics;
