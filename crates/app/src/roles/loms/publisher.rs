@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use adapters::kafka::client::KafkaClient;
 use adapters::kafka::producer::KafkaPublisher;
-use adapters::kafka::settings::KafkaSettings;
+use adapters::kafka::settings::{KafkaSettings, Login, Mechanism};
 use adapters::memory::stream::MemoryStream;
 use slog::{Logger, info, warn};
 
@@ -33,6 +33,13 @@ fn in_memory(process: &Process, log: &Logger) -> LomsPublisher {
 fn to_kafka(process: &Process, settings: KafkaSettings, log: &Logger) -> LomsPublisher {
     info!(log, "order events go to Kafka";
         "brokers" => settings.brokers.join(","), "topic" => &settings.topic);
+    let is_plain = |login: &Login| login.mechanism == Mechanism::Plain;
+    if settings.security.authority.is_none() && settings.security.login.as_ref().is_some_and(is_plain) {
+        warn!(
+            log,
+            "the password goes to the brokers as it is and in the clear: set kafka.tls_ca_file, or another kafka.sasl_mechanism"
+        );
+    }
     // Connections of its own: a look that is given up must not cost the publisher its own.
     let looks = Arc::new(KafkaClient::new(settings.clone()));
     process.health.optional("broker", move || {
