@@ -51,6 +51,10 @@ replay *args:
 model-check:
     scripts/test.sh model
 
+# kill, freeze, block and race LOMS on a real Postgres, with figures (just faults killed: only these)
+faults *tests:
+    scripts/faults.sh "$@"
+
 # fuzz a running shop for longer (just fuzz 600 7: seconds, seed)
 fuzz seconds="300" seed="random":
     FUZZ_SECONDS={{seconds}} FUZZ_SEED={{seed}} scripts/test.sh fuzz

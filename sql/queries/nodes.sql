@@ -15,8 +15,13 @@ select pg_is_in_recovery() as standby,
         from pg_stat_wal_receiver where status = 'streaming') as standby_name;
 
 --! writing
--- Whether the primary takes writes, and how far it has written, in bytes of WAL.
-select not cast(current_setting('transaction_read_only') as boolean) as takes_writes,
+-- Whether the primary takes writes, also of new sessions, and how far it has written, in bytes of WAL.
+select not cast(current_setting('transaction_read_only') as boolean) and not exists (
+        select from pg_db_role_setting, unnest(setconfig) as setting
+        where setdatabase in (0, (select oid from pg_database where datname = current_database()))
+            and setrole in (0, (select oid from pg_roles where rolname = current_user))
+            and lower(setting) in ('default_transaction_read_only=on', 'default_transaction_read_only=true',
+                'default_transaction_read_only=yes', 'default_transaction_read_only=1')) as takes_writes,
     cast(pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0') as bigint) as written;
 
 --! synchronous_standbys : (replayed?)

@@ -90,13 +90,20 @@ with updated as (
 select 1 / cast(count(*) = cardinality(cast(:skus as bigint[])) as integer) as complete from updated;
 
 --! held_stock
--- Which of these records another transaction holds.
+-- Which of these records another transaction holds, and has for longer than anybody waits: a batch of
+-- ours that is under way is none. Whose age cannot be seen counts as old.
 select sku from stock where sku = any(:skus)
 except
-select sku from (select s.sku from stock s where s.sku = any(:skus) for no key update skip locked) free;
+select sku from (select s.sku from stock s where s.sku = any(:skus) for no key update skip locked) free
+except
+select s.sku from stock s join pg_stat_activity a on a.backend_xid = s.xmax
+where s.sku = any(:skus) and a.xact_start > clock_timestamp() - cast(current_setting('lock_timeout') as interval);
 
 --! held_orders
--- Which of these orders another transaction holds.
+-- Which of these orders another transaction holds, in the same sense.
 select id from orders where id = any(:ids)
 except
-select id from (select o.id from orders o where o.id = any(:ids) for no key update skip locked) free;
+select id from (select o.id from orders o where o.id = any(:ids) for no key update skip locked) free
+except
+select o.id from orders o join pg_stat_activity a on a.backend_xid = o.xmax
+where o.id = any(:ids) and a.xact_start > clock_timestamp() - cast(current_setting('lock_timeout') as interval);

@@ -6,10 +6,11 @@
 //! - [`ledger`]: the unit of work, two round trips a batch; [`ids`] numbers orders;
 //! - [`cluster`]: looks at all servers in turn; [`reads`] asks those that are in step;
 //! - [`turn`]: work that one instance at a time does; [`outbox`]: what the relay reads;
-//! - [`retention`]: what may be forgotten;
+//! - [`retention`]: what may be forgotten; [`audit`]: what must hold;
 //! - [`stock`]: what operators do with stock; [`status`], [`standbys`]: with the servers;
 //! - [`migrate`]: the schema.
 
+pub mod audit;
 pub mod cluster;
 pub mod connect;
 pub mod errors;

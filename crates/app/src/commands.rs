@@ -4,10 +4,11 @@
 //! | exit code | means |
 //! |---|---|
 //! | 0 | done |
-//! | 1 | refused or failed; nothing was changed |
+//! | 1 | refused or failed, nothing was changed; of `audit`: rules of the ledger do not hold |
 //! | 2 | wrong usage or wrong settings |
-//! | 3 | sent, and nobody can tell whether it was done |
+//! | 3 | sent, and nobody can tell whether it was done; of `audit`: nobody can tell, it could not be done |
 
+pub mod audit;
 pub mod db;
 pub mod migrate;
 pub mod stock;
@@ -22,6 +23,7 @@ use std::time::Duration;
 use adapters::postgres::connect::Connector;
 use clap::Subcommand;
 use domain::error::Cause;
+use domain::order::ports::QueryError;
 use domain::stock::adjust::AdjustError;
 use domain::stock::import::ImportError;
 use domain::stock::ports::KeepingError;
@@ -42,6 +44,9 @@ const CONNECT_TIMEOUT_MIN: Duration = Duration::from_secs(5);
 /// What an operator can ask for.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Check that orders, stock, histories, events and keys agree with each other
+    #[command(long_about = audit::ABOUT)]
+    Audit,
     /// Bring the schema of the database up to date
     #[command(long_about = migrate::ABOUT)]
     Migrate,
@@ -89,6 +94,12 @@ pub enum CommandError {
     /// Nobody reads what is said.
     #[error("cannot write to standard output: {0}")]
     Output(#[from] io::Error),
+    /// The ledger was not audited.
+    #[error("the audit could not be done, nobody can tell whether the ledger is sound: {}", chain(.0))]
+    Audit(QueryError),
+    /// The ledger was audited, and breaks rules.
+    #[error("{0} rules of the ledger do not hold")]
+    Broken(usize),
     /// The schema is not ready.
     #[error("{}", chain(.0))]
     Migrate(#[from] adapters::postgres::migrate::MigrateError),
@@ -142,10 +153,11 @@ impl CommandError {
             Self::NoBrokers | Self::Brokers(_) => 2,
             #[cfg(feature = "notifier")]
             Self::Topics(_) => 1,
-            Self::Unknown { .. } => 3,
+            Self::Unknown { .. } | Self::Audit(_) => 3,
             Self::Runtime(_)
             | Self::Output(_)
             | Self::Migrate(_)
+            | Self::Broken(_)
             | Self::File { .. }
             | Self::Import { .. }
             | Self::Adjust(_)
@@ -178,6 +190,7 @@ fn in_runtime(command: Command, settings: &Settings) -> Result<(), CommandError>
 
 async fn perform(command: Command, settings: &Settings) -> Result<(), CommandError> {
     match command {
+        Command::Audit => audit::run(&connector(settings)?, &settings.audit).await,
         Command::Migrate => migrate::run(&*connector(settings)?).await,
         Command::Stock(command) => stock::run(command, &connector(settings)?).await,
         Command::Db(command) => db::run(command, &*connector(settings)?).await,

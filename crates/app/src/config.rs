@@ -28,7 +28,7 @@ use std::path::PathBuf;
 pub use brokers::BrokersError;
 pub use cart::{CartSettings, CheckoutSettings, LomsClientSettings, ProductsClientSettings};
 pub use kafka::KafkaConfig;
-pub use loms::{LomsSettings, NotifierSettings, OrderSettings, RelaySettings};
+pub use loms::{AuditSettings, LomsSettings, NotifierSettings, OrderSettings, RelaySettings};
 pub use postgres::PostgresConfig;
 pub use problem::{Problem, Problems};
 pub use process::{HttpSettings, LogSettings, OpsSettings, ProfilingSettings, ShutdownSettings, TraceSettings};
@@ -69,6 +69,8 @@ settings! {
         kafka: KafkaConfig = KafkaConfig::default();
         /// The life of an order.
         order: OrderSettings = OrderSettings::default();
+        /// The audit of the ledger.
+        audit: AuditSettings = AuditSettings::default();
         /// The relay.
         relay: RelaySettings = RelaySettings::default();
         /// The notifier.

@@ -1,6 +1,8 @@
 //! What drives the use cases by itself: policy over ports, without I/O of its own.
 
 #[cfg(feature = "loms")]
+pub mod audit;
+#[cfg(feature = "loms")]
 pub mod batcher;
 #[cfg(feature = "notifier")]
 pub mod consumer;

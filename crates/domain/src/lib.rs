@@ -4,6 +4,7 @@
 //! Nothing here knows a runtime, a wire format or a store. A request goes
 //! use case → port → adapter; `ARCHITECTURE.md` draws the picture.
 
+pub mod audit;
 pub mod cart;
 pub mod clock;
 pub mod error;

@@ -21,6 +21,8 @@ use super::connect::{Connector, Session};
 pub struct View {
     /// The server that others follow; the last one that was seen, where none is to be seen now.
     pub primary: Option<usize>,
+    /// Its timeline. While a newer one is known, the view is of before a failover.
+    pub timeline: i32,
     /// Whether it takes writes: a primary may be set to be read only.
     pub takes_writes: bool,
     /// Standbys that are in step.
@@ -48,6 +50,12 @@ enum Look {
     Standby {
         name: Option<String>,
     },
+}
+
+impl Look {
+    const fn may_be_kept(&self) -> bool {
+        matches!(self, Self::Standby { .. } | Self::Primary { takes_writes: true, .. })
+    }
 }
 
 /// Servers that failed a read since the last look.
@@ -106,12 +114,16 @@ impl Cluster {
         Arc::clone(&self.suspects)
     }
 
-    /// Looks again and again, for ever.
+    /// Looks again and again, for ever; at once when somebody else saw that a server took over.
     pub async fn keep(mut self) {
+        let mut timelines = self.connector.timelines();
         let mut ticks = interval(self.connector.settings().health_interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            ticks.tick().await;
+            tokio::select! {
+                _ = ticks.tick() => {}
+                Ok(()) = timelines.changed() => {}
+            }
             self.look().await;
         }
     }
@@ -124,7 +136,8 @@ impl Cluster {
             let connector = &connector;
             async move {
                 let look = timeout(patience, look(connector, server, client)).await.ok().flatten();
-                if look.is_none() {
+                // Sessions that began while a server was set to be read only stay so.
+                if !look.as_ref().is_some_and(Look::may_be_kept) {
                     *client = None;
                 }
                 look
@@ -153,19 +166,22 @@ impl Cluster {
             _ => None,
         });
         let newest = primaries.max_by_key(|(timeline, ..)| *timeline);
-        let Some((_, primary, takes_writes, written, waited_for)) =
+        let Some((timeline, primary, takes_writes, written, waited_for)) =
             newest.filter(|(timeline, ..)| self.connector.note_timeline(*timeline).is_ok())
         else {
             self.before = None;
             // It may only be slow: whoever reads finds out.
+            let before = self.view.borrow();
             return View {
-                primary: self.view.borrow().primary,
+                primary: before.primary,
+                timeline: before.timeline,
                 ..View::default()
             };
         };
         let before = self.before.replace((primary, written));
         let mut view = View {
             primary: Some(primary),
+            timeline,
             takes_writes,
             ..View::default()
         };

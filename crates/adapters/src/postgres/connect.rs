@@ -18,6 +18,8 @@ use super::settings::PostgresSettings;
 
 /// How long a second server that takes writes is waited for once there is one.
 const RIVAL_WAIT: Duration = Duration::from_millis(50);
+/// Memory for each sort and table of the audit; beyond it they go to disk.
+const AUDIT_MEMORY: &str = "64MB";
 /// A dead network is noticed after this long.
 const TCP_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -54,8 +56,10 @@ pub enum Session {
     Look,
     /// Work that one instance at a time does.
     Turn,
-    /// Commands of an operator: migrations, stock, audit.
+    /// Commands of an operator: migrations, stock.
     Command,
+    /// The audit, which bounds each of its statements by itself.
+    Audit,
 }
 
 /// One server.
@@ -240,6 +244,16 @@ impl Connector {
                 "-c lock_timeout={} -c idle_in_transaction_session_timeout={}",
                 millis(settings.lock_timeout * 4),
                 millis(settings.idle_in_transaction_timeout * 10),
+            ),
+            // It reads whole tables, with one processor, and ends when nobody waits for it any more.
+            Session::Audit => format!(
+                "-c statement_timeout={} -c idle_in_transaction_session_timeout={} -c lock_timeout={} \
+                 -c default_transaction_read_only=on -c max_parallel_workers_per_gather=0 -c jit=off \
+                 -c work_mem={AUDIT_MEMORY} -c client_connection_check_interval={}",
+                millis(settings.statement_timeout),
+                millis(settings.idle_in_transaction_timeout * 10),
+                millis(settings.lock_timeout),
+                millis(settings.turn_timeout),
             ),
         };
         format!("-c client_min_messages=warning -c TimeZone=UTC {of_session}")

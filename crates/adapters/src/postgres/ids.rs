@@ -27,19 +27,25 @@ impl OrderIds {
         ids
     }
 
-    /// Takes what is missing from a block that begins with `first`, and keeps its rest.
-    pub fn take_from_block(&self, first: i64, missing: usize) -> Vec<OrderId> {
-        let mut block = first..first + BLOCK;
-        let ids = block
-            .by_ref()
-            .take(missing)
-            .filter_map(|id| OrderId::try_from(id).ok())
-            .collect();
-        if !block.is_empty() {
-            self.0.lock().push(block);
+    /// Keeps what is left of a block. The transaction that took the block must be committed: what
+    /// the sequence gave in another one may be given again after a crash or a failover.
+    pub fn keep(&self, rest: std::ops::Range<i64>) {
+        if !rest.is_empty() {
+            self.0.lock().push(rest);
         }
-        ids
     }
+}
+
+/// Takes what is missing from a block that begins with `first`; what is left of it.
+#[must_use]
+pub fn split_block(first: i64, missing: usize) -> (Vec<OrderId>, std::ops::Range<i64>) {
+    let mut block = first..first + BLOCK;
+    let ids = block
+        .by_ref()
+        .take(missing)
+        .filter_map(|id| OrderId::try_from(id).ok())
+        .collect();
+    (ids, block)
 }
 
 /// How many blocks hold `missing` ids.
@@ -61,11 +67,18 @@ mod tests {
     fn ids_come_from_the_blocks_in_their_order_and_each_once() {
         let ids = OrderIds::default();
         assert!(ids.take(1).is_empty());
-        assert_eq!(numbers(ids.take_from_block(1, 998))[997], 998);
-        assert_eq!(numbers(ids.take_from_block(5001, 1)), [5001]);
+        let (first, rest) = split_block(1, 998);
+        assert_eq!(numbers(first)[997], 998);
+        assert!(ids.take(1).is_empty(), "not before its transaction is committed");
+        ids.keep(rest);
+        let (first, rest) = split_block(5001, 1);
+        assert_eq!(numbers(first), [5001]);
+        ids.keep(rest);
         assert_eq!(numbers(ids.take(4)), [999, 1000, 5002, 5003]);
         assert_eq!(ids.take(5000).len(), 997);
-        assert!(ids.take_from_block(9001, 1000).len() == 1000 && ids.take(1).is_empty());
+        let (all, rest) = split_block(9001, 1000);
+        ids.keep(rest);
+        assert!(all.len() == 1000 && ids.take(1).is_empty());
     }
 
     #[test]

@@ -52,7 +52,7 @@ impl Ledger for PostgresLedger {
         if changes.is_empty() {
             unit.end(settings).await;
         } else {
-            unit.commit(changes, settings).await?;
+            unit.commit(changes, &self.ids, settings).await?;
         }
         Ok(result)
     }

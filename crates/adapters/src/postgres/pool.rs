@@ -5,7 +5,7 @@
 //! frozen server accepts connections and answers none.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 pub use deadpool_postgres::BuildError;
@@ -27,6 +27,8 @@ use super::unit::{Cached, Statements};
 
 /// A connection that was used within this time is not asked whether it lives.
 const FRESH: Duration = Duration::from_secs(1);
+/// How often a connection is asked for while servers take over from each other.
+const ATTEMPTS_MAX: usize = 3;
 
 /// Which server the connections of a pool go to.
 #[derive(Debug, Clone, Copy)]
@@ -105,9 +107,10 @@ fn pool(maker: Maker, connections_max: usize) -> Result<Pool, BuildError> {
 #[derive(Debug, Clone)]
 pub struct WritePool {
     connector: Arc<Connector>,
-    pool: Pool,
-    /// The timeline of the pool's connections.
-    timeline: Arc<AtomicI32>,
+    /// The pool of the newest timeline, and which that is. Another timeline gets another pool:
+    /// what comes back to the old one later, is closed.
+    pool: Arc<Mutex<(i32, Pool)>>,
+    maker: Maker,
     failure: Arc<Mutex<Option<ConnectError>>>,
     /// Connections that wait for an overdue COMMIT.
     overdue: Arc<AtomicUsize>,
@@ -130,8 +133,8 @@ impl WritePool {
         Ok(Self {
             failure: Arc::clone(&maker.failure),
             connector: Arc::clone(connector),
-            pool: pool(maker, connections_max)?,
-            timeline: Arc::default(),
+            pool: Arc::new(Mutex::new((0, pool(maker.clone(), connections_max)?))),
+            maker,
             overdue: Arc::default(),
             connections_max,
         })
@@ -146,26 +149,28 @@ impl WritePool {
         if self.is_exhausted() {
             return Err(busy(Refusal::Overdue));
         }
-        loop {
-            let newest = self.leave_deposed();
-            let got = self.pool.get().await;
+        // Making the connection may show a newer timeline; then there may be an older one in hand.
+        for _ in 0..ATTEMPTS_MAX {
+            let mut timelines = self.connector.timelines();
+            let newest = *timelines.borrow_and_update();
+            let got = self.of_timeline(newest)?.get().await;
             let connection = got.map_err(|error| LedgerError::Busy(why(error, &self.failure)))?;
-            let timelines = self.connector.timelines();
-            if *timelines.borrow() == newest {
+            if !timelines.has_changed().unwrap_or(true) {
                 return Ok((connection, timelines));
             }
-            // A newer timeline was seen meanwhile: nobody knows whose this connection is.
             drop(Object::take(connection));
         }
+        Err(busy(Refusal::DeposedMeanwhile))
     }
 
-    /// Closes the idle connections when another server has taken over; the newest timeline.
-    fn leave_deposed(&self) -> i32 {
-        let newest = *self.connector.timelines().borrow();
-        if self.timeline.swap(newest, Ordering::Relaxed) != newest {
-            self.pool.retain(|_, _| false);
+    /// The pool of a timeline; connections of another one are closed, as soon as they are idle.
+    fn of_timeline(&self, newest: i32) -> Result<Pool, LedgerError> {
+        let mut place = self.pool.lock();
+        if place.0 < newest {
+            let fresh = pool(self.maker.clone(), self.connections_max).map_err(busy)?;
+            std::mem::replace(&mut *place, (newest, fresh)).1.close();
         }
-        newest
+        Ok(place.1.clone())
     }
 
     /// How many connections wait for an overdue COMMIT.
@@ -190,7 +195,7 @@ impl WritePool {
     /// Closes a connection, and the idle ones: its server may answer none of them.
     pub fn distrust(&self, connection: Object) {
         drop(Object::take(connection));
-        self.pool.retain(|_, _| false);
+        self.pool.lock().1.retain(|_, _| false);
     }
 }
 

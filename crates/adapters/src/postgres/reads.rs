@@ -29,6 +29,7 @@ pub struct PostgresReads {
     connector: Arc<Connector>,
     pools: Vec<ReadPool>,
     view: watch::Receiver<View>,
+    timelines: watch::Receiver<i32>,
     suspects: Arc<Suspects>,
     turn: AtomicUsize,
 }
@@ -43,15 +44,18 @@ impl PostgresReads {
         Ok(Self {
             pools: pools.collect::<Result<_, _>>()?,
             view: cluster.view(),
+            timelines: connector.timelines(),
             suspects: cluster.suspects(),
             turn: AtomicUsize::new(0),
             connector,
         })
     }
 
-    /// The server to ask, and whom to ask where it fails.
+    /// The server to ask, and whom to ask where it fails. Nobody while only others know yet which
+    /// server took over: what was written to it cannot be read from those of before.
     fn candidates(&self) -> impl Iterator<Item = usize> {
         let view = self.view.borrow();
+        let is_current = view.timeline >= *self.timelines.borrow();
         let good: Vec<usize> = view
             .replicas
             .iter()
@@ -63,7 +67,7 @@ impl PostgresReads {
             // In turn; the counter wraps.
             many => Some(good[self.turn.fetch_add(1, Ordering::Relaxed) % many]),
         };
-        replica.into_iter().chain(view.primary)
+        replica.into_iter().chain(view.primary).filter(move |_| is_current)
     }
 
     /// Asks one server after the other until one answers.

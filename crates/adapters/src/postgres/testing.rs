@@ -123,6 +123,10 @@ impl Database {
         database
     }
 
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "names of databases must differ between processes"
+    )]
     async fn empty() -> Self {
         let servers = Servers::of_this_run();
         let admin = admin(&servers.primary, "postgres").await;

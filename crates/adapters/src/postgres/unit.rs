@@ -8,13 +8,15 @@ mod write;
 
 pub(super) use statements::{Cached, Statements};
 
+use std::ops::Range;
+
 use deadpool_postgres::Object;
 use domain::order::loaded::{Changes, Footprint, Loaded};
 use domain::order::ports::LedgerError;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::errors::{Refusal, busy, is_lock_timeout, rolled_back, unknown};
+use super::errors::{Refusal, busy, is_lock_timeout, is_read_only, rolled_back, unknown};
 use super::ids::OrderIds;
 use super::pool::WritePool;
 use super::settings::PostgresSettings;
@@ -27,6 +29,8 @@ pub(super) struct Unit {
     pool: WritePool,
     /// Changes when the server of the connection is deposed.
     timelines: watch::Receiver<i32>,
+    /// What is left of blocks of order ids that this transaction took.
+    rests: Vec<Range<i64>>,
 }
 
 impl Drop for Unit {
@@ -44,6 +48,7 @@ impl Unit {
             connection: Some(connection),
             pool: pool.clone(),
             timelines,
+            rests: Vec::new(),
         })
     }
 
@@ -65,10 +70,18 @@ impl Unit {
             load::load(&client, &statements, footprint, ids).await
         });
         match loaded.await {
-            Ok(Ok(rows)) => rows.into_loaded().map_err(busy),
+            Ok(Ok(mut rows)) => {
+                self.rests = std::mem::take(&mut rows.rests);
+                rows.into_loaded().map_err(busy)
+            }
             Ok(Err(error)) if is_lock_timeout(&error) => self.contended(footprint, settings).await,
             Ok(Err(error)) => {
-                self.end(settings).await;
+                if is_read_only(&error) {
+                    // Sessions that began while the database was read only stay so.
+                    self.distrust();
+                } else {
+                    self.end(settings).await;
+                }
                 Err(rolled_back(error))
             }
             Err(_) => {
@@ -123,7 +136,12 @@ impl Unit {
     /// cancelled, because cancelling one that waits for its standby makes it succeed. When its
     /// answer is overdue the caller is told that the outcome is unknown, and the connection keeps
     /// its place in the pool until the COMMIT ends, or its server is deposed.
-    pub(super) async fn commit(mut self, changes: Changes, settings: &PostgresSettings) -> Result<(), LedgerError> {
+    pub(super) async fn commit(
+        mut self,
+        changes: Changes,
+        ids: &OrderIds,
+        settings: &PostgresSettings,
+    ) -> Result<(), LedgerError> {
         if self.timelines.has_changed().unwrap_or(true) {
             self.distrust(); // before anything was written
             return Err(busy(Refusal::DeposedMeanwhile));
@@ -133,7 +151,13 @@ impl Unit {
         };
         let mut committing = tokio::spawn(commit(connection, self.pool.clone(), changes, self.timelines.clone()));
         match timeout(settings.commit_timeout, &mut committing).await {
-            Ok(committed) => committed.unwrap_or_else(|_| Err(unknown(Refusal::NoAnswer))),
+            Ok(committed) => {
+                committed.unwrap_or_else(|_| Err(unknown(Refusal::NoAnswer)))?;
+                for rest in self.rests.drain(..) {
+                    ids.keep(rest);
+                }
+                Ok(())
+            }
             Err(_) => {
                 let overdue = self.pool.count_overdue();
                 tokio::spawn(async move {

@@ -1,4 +1,4 @@
-//! Settings of LOMS, of its relay, and of the notifier.
+//! Settings of LOMS, of its audit, of its relay, and of the notifier.
 
 use std::time::Duration;
 
@@ -57,6 +57,30 @@ impl OrderSettings {
     #[must_use]
     pub const fn payment_window(&self) -> Option<Duration> {
         match self.payment_window_seconds {
+            0 => None,
+            some => Some(Duration::from_secs(some)),
+        }
+    }
+}
+
+settings! {
+    /// The audit of the ledger, where it is in Postgres.
+    AuditSettings {
+        /// How often one instance of LOMS audits the ledger.
+        interval_seconds: u64 = 3_600, "0 to 31536000 (0: never)", (range(max = 31_536_000));
+        /// Time for an audit; then it is given up. Vacuum cannot tidy what changes meanwhile.
+        timeout_seconds: u64 = 600, "1 to 86400", (range(min = 1, max = 86_400)) => timeout from_secs;
+        /// Rows that are told of each rule that does not hold.
+        rows_max: usize = 20, "1 to 1000", (range(min = 1, max = 1_000));
+    }
+    groups {}
+}
+
+impl AuditSettings {
+    /// How often the ledger is audited; `None` for never.
+    #[must_use]
+    pub const fn interval(&self) -> Option<Duration> {
+        match self.interval_seconds {
             0 => None,
             some => Some(Duration::from_secs(some)),
         }

@@ -1075,7 +1075,7 @@ impl<
 pub struct HeldStockStmt(&'static str, Option<tokio_postgres::Statement>);
 pub fn held_stock() -> HeldStockStmt {
     HeldStockStmt(
-        "select sku from stock where sku = any($1) except select sku from (select s.sku from stock s where s.sku = any($1) for no key update skip locked) free",
+        "select sku from stock where sku = any($1) except select sku from (select s.sku from stock s where s.sku = any($1) for no key update skip locked) free except select s.sku from stock s join pg_stat_activity a on a.backend_xid = s.xmax where s.sku = any($1) and a.xact_start > clock_timestamp() - cast(current_setting('lock_timeout') as interval)",
         None,
     )
 }
@@ -1102,7 +1102,7 @@ impl HeldStockStmt {
 pub struct HeldOrdersStmt(&'static str, Option<tokio_postgres::Statement>);
 pub fn held_orders() -> HeldOrdersStmt {
     HeldOrdersStmt(
-        "select id from orders where id = any($1) except select id from (select o.id from orders o where o.id = any($1) for no key update skip locked) free",
+        "select id from orders where id = any($1) except select id from (select o.id from orders o where o.id = any($1) for no key update skip locked) free except select o.id from orders o join pg_stat_activity a on a.backend_xid = o.xmax where o.id = any($1) and a.xact_start > clock_timestamp() - cast(current_setting('lock_timeout') as interval)",
         None,
     )
 }

@@ -1,6 +1,7 @@
 //! The first round trip: BEGIN, then locks and loads, orders before stock, each ascending.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use domain::order::loaded::{Footprint, Loaded, ScopedKey};
 use domain::order::model::{Line, Order};
@@ -19,6 +20,8 @@ use super::{Cached, Statements};
 #[derive(Debug, Default)]
 pub(super) struct Rows {
     ids: Vec<OrderId>,
+    /// What is left of new blocks of ids.
+    pub(super) rests: Vec<Range<i64>>,
     orders: Vec<LockOrders>,
     items: Vec<ItemsOfOrders>,
     stock: Vec<LockStock>,
@@ -74,11 +77,15 @@ pub(super) async fn load(
         },
     );
     begun?;
+    let mut rests = Vec::new();
     for first in fresh? {
-        own.extend(ids.take_from_block(first, footprint.new_orders() - own.len()));
+        let (taken, rest) = id_blocks::split_block(first, footprint.new_orders() - own.len());
+        own.extend(taken);
+        rests.push(rest);
     }
     Ok(Rows {
         ids: own,
+        rests,
         orders: locked?,
         items: items?,
         stock: stock?,

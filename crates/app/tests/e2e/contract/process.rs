@@ -68,6 +68,17 @@ impl Running {
         assert!(kill.status().unwrap().success());
     }
 
+    /// Kills it; it is gone when this returns.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// What it has printed so far.
+    pub(crate) fn out(&self) -> String {
+        self.out.lock().unwrap().clone()
+    }
+
     /// Waits for its end.
     pub(crate) async fn ended(mut self) -> Ended {
         let waited = tokio::time::timeout(PATIENCE, async {

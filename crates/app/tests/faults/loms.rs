@@ -1,0 +1,118 @@
+//! A process of `app --role loms` on a Postgres, which may be killed, frozen and started again at
+//! the same ports.
+
+use adapters::postgres::testing::Database;
+use serde_json::Value;
+
+use crate::process::{Ended, Ports, Running, ready};
+
+/// A process, or the place of one that was killed.
+pub(crate) struct Loms {
+    running: Option<Running>,
+    ports: Ports,
+    arguments: Vec<String>,
+}
+
+/// The URL of a test's database on the servers of this run.
+pub(crate) fn url(database: &Database) -> String {
+    let target = database.servers().both(database.name());
+    url_at(database, target.get_ports())
+}
+
+/// The same at other ports, and without TLS: what a test puts between LOMS and its server can read it.
+pub(crate) fn url_at(database: &Database, ports: &[u16]) -> String {
+    let target = database.servers().both(database.name());
+    let hosts: Vec<String> = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
+    let password = String::from_utf8(target.get_password().unwrap().to_vec()).unwrap();
+    let (user, hosts) = (target.get_user().unwrap(), hosts.join(","));
+    format!(
+        "postgres://{user}:{password}@{hosts}/{}?sslmode=disable",
+        database.name()
+    )
+}
+
+impl Loms {
+    /// Starts one with these settings more, and waits until it is ready.
+    pub(crate) async fn start(url: &str, settings: &[(&str, &str)]) -> Self {
+        let loms = Self::begin(url, settings);
+        loms.ready().await;
+        loms
+    }
+
+    /// Starts one; does not wait.
+    pub(crate) fn begin(url: &str, settings: &[(&str, &str)]) -> Self {
+        let ports = Ports::free();
+        let mut arguments = ports.arguments("loms");
+        for (name, value) in [("postgres.url", url)].iter().chain(settings) {
+            arguments.extend(["--set".to_owned(), format!("{name}={value}")]);
+        }
+        let mut loms = Self {
+            running: None,
+            ports,
+            arguments,
+        };
+        loms.again();
+        loms
+    }
+
+    /// Starts it again at its ports; does not wait.
+    pub(crate) fn again(&mut self) {
+        assert!(self.running.is_none(), "it runs");
+        self.running = Some(Running::start(&self.arguments, &[]));
+    }
+
+    /// Waits until it is ready.
+    pub(crate) async fn ready(&self) {
+        ready(&self.http()).await;
+    }
+
+    /// Where its gRPC answers.
+    pub(crate) fn grpc(&self) -> String {
+        self.ports.url("loms.grpc")
+    }
+
+    /// Where its gateway, `/readyz` and `/metrics` answer.
+    pub(crate) fn http(&self) -> String {
+        self.ports.url("loms.http")
+    }
+
+    fn running(&self) -> &Running {
+        self.running.as_ref().expect("it does not run")
+    }
+
+    /// Kills it with -9; it is gone when this returns.
+    pub(crate) fn kill(&mut self) {
+        self.running.take().expect("it does not run").kill();
+    }
+
+    /// Freezes it (SIGSTOP).
+    pub(crate) fn freeze(&self) {
+        self.running().signal("STOP");
+    }
+
+    /// Has it go on (SIGCONT).
+    pub(crate) fn thaw(&self) {
+        self.running().signal("CONT");
+    }
+
+    /// What it has logged so far.
+    pub(crate) fn lines(&self) -> Vec<Value> {
+        let out = self.running().out();
+        out.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
+    /// Ends it in order, and tells what it said.
+    pub(crate) async fn stop(mut self) -> Ended {
+        let running = self.running.take().expect("it does not run");
+        running.signal("TERM");
+        let ended = running.ended().await;
+        assert_eq!(ended.code, Some(0), "{}", ended.out);
+        ended
+    }
+
+    /// The text of its metrics.
+    pub(crate) async fn metrics(&self) -> String {
+        let answer = reqwest::get(format!("{}/metrics", self.http())).await.unwrap();
+        answer.text().await.unwrap()
+    }
+}

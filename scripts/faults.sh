@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# LOMS on a real Postgres, in trouble: processes are killed, frozen, blocked and raced, as often as the
+# design asks for (the test command runs the same tests with few rounds). Takes half an hour; starts a
+# private Postgres where there is none. The figures come last, and stay in var/faults/figures.txt.
+#
+#   scripts/faults.sh             all of it
+#   scripts/faults.sh killed      only tests whose name contains one of these words
+#
+# APP_FAULT_ROUNDS: `issue` (the default here), or how often a test does what it repeats.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=scripts/tools.sh
+. scripts/tools.sh
+exec </dev/null
+
+OUT=var/faults
+export APP_FAULT_ROUNDS=${APP_FAULT_ROUNDS:-issue}
+
+need_rust
+need_python_tools
+mkdir -p "$OUT"
+if [ -z "${APP_TEST_POSTGRES:-}" ]; then
+    SERVICES_DIR=${SERVICES_DIR:-$PWD/$OUT/services}
+    export SERVICES_DIR
+    trap 'scripts/services.sh down --wipe postgres' EXIT
+    scripts/services.sh up postgres
+    eval "$(scripts/services.sh env postgres)"
+fi
+code=0
+cargo nextest run --config-file scripts/nextest.toml --profile faults --no-capture \
+    --locked --package app --test faults "$@" 2>&1 | tee "$OUT/faults.log" || code=$?
+printf '\n== figures\n'
+sed -n 's/^figure: //p' "$OUT/faults.log" | tee "$OUT/figures.txt"
+exit "$code"
