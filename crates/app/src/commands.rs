@@ -72,10 +72,10 @@ pub enum CommandError {
     )]
     NoDatabase,
     /// There is no broker.
-    #[cfg(feature = "notifier")]
     #[error(
         "this command works on brokers: set kafka.brokers, as in --set kafka.brokers=HOST:9092 or APP__KAFKA__BROKERS"
     )]
+    #[cfg(feature = "notifier")]
     NoBrokers,
     /// The settings of the brokers are of no use.
     #[cfg(feature = "notifier")]
