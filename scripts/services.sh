@@ -7,6 +7,9 @@
 #   scripts/services.sh down postgres     ends them; --wipe removes what they wrote too
 #   scripts/services.sh node postgres …   trouble on purpose: kill N, start N, promote N, rejoin N
 #
+# The same for `kafka`: one broker (node kafka kill, start). `up postgres` and `up kafka` know nothing of
+# each other.
+#
 # Environment: SERVICES_DIR (default var/services), SERVICES_TIMEOUT (seconds to wait for anything,
 # default 60), and what each file of scripts/services/ names at its top. What is missing is installed.
 set -euo pipefail
@@ -44,6 +47,21 @@ pick_port() {
         (exec 8<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || { printf '%s\n' "$port"; return; }
     done
     fail "no free port"
+}
+
+# A certificate authority of our own, and a certificate for the loopback addresses, in $HOME_DIR.
+make_certificates() {
+    command -v openssl >/dev/null || apt_install openssl "openssl is missing" >&2
+    (
+        cd "$HOME_DIR"
+        openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -subj "/CN=services of the tests" \
+            -addext "basicConstraints=critical,CA:TRUE" -keyout ca.key -out ca.pem
+        openssl req -newkey rsa:2048 -nodes -subj "/CN=localhost" -keyout server.key -out server.csr
+        printf 'subjectAltName=DNS:localhost,IP:127.0.0.1\nbasicConstraints=CA:FALSE\n' >server.ext
+        openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 3650 -extfile server.ext -out server.pem
+    ) >"$HOME_DIR/openssl.log" 2>&1 || { cat "$HOME_DIR/openssl.log" >&2; fail "openssl refuses"; }
+    chmod 600 "$HOME_DIR"/*.key
+    chmod 644 "$HOME_DIR/ca.pem"
 }
 
 main() {

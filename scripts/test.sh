@@ -27,6 +27,7 @@ COVERAGE_FLOOR=90
 FUZZ_SECONDS=${FUZZ_SECONDS:-20}
 FUZZ_SEED=${FUZZ_SEED:-1}
 LOGS=var/test
+STARTED_SERVICES=()
 TARGET=${CARGO_TARGET_DIR:-target}
 [ -z "${CI:-}" ] || export CARGO_INCREMENTAL=0
 
@@ -45,15 +46,28 @@ step_shell() {
     find scripts -name '*.py' -print0 | xargs -0 -r -n 1 python3 -c 'import ast, sys; ast.parse(open(sys.argv[1]).read(), sys.argv[1])'
 }
 
-# A real Postgres with a synchronous standby, private to this run; started when the first step needs it.
+# need_service NAME VARIABLE: a real server that is private to this run, unless one is told of by its
+# variable. Started when the first step needs it.
+need_service() {
+    local name=$1 variable=$2
+    [ -z "${!variable:-}" ] || return 0
+    SERVICES_DIR=${SERVICES_DIR:-$PWD/$LOGS/services}
+    export SERVICES_DIR
+    STARTED_SERVICES+=("$name")
+    scripts/services.sh up "$name"
+    eval "$(scripts/services.sh env "$name")"
+}
+
+# A Postgres with a synchronous standby.
 with_postgres() {
-    if [ -z "${APP_TEST_POSTGRES:-}" ]; then
-        SERVICES_DIR=${SERVICES_DIR:-$PWD/$LOGS/services}
-        export SERVICES_DIR
-        STARTED_SERVICES=1
-        scripts/services.sh up postgres
-        eval "$(scripts/services.sh env postgres)"
-    fi
+    need_service postgres APP_TEST_POSTGRES
+    "$@"
+}
+
+# And a Kafka broker.
+with_services() {
+    need_service postgres APP_TEST_POSTGRES
+    need_service kafka APP_TEST_KAFKA
     "$@"
 }
 
@@ -131,7 +145,7 @@ nextest() {
 
 step_tests() {
     rm -f "$TARGET"/*.profraw "$TARGET"/*.profdata
-    with_postgres true
+    with_services true
     {
         nextest "${SHOP[@]}"
         nextest "${GENERATOR[@]}"
@@ -186,8 +200,8 @@ step_fuzz() {
 }
 
 report() {
-    local code=$? line
-    [ -z "${STARTED_SERVICES:-}" ] || scripts/services.sh down --wipe postgres || true
+    local code=$? line service
+    for service in "${STARTED_SERVICES[@]}"; do scripts/services.sh down --wipe "$service" || true; done
     [ -n "${RUNNING:-}" ] && [ "$code" != 0 ] && TABLE+=("$(printf '%-10s %5ss  FAILED' "$RUNNING" $((SECONDS - BEGAN)))")
     printf '\n== summary\n'
     for line in "${TABLE[@]}"; do printf '%s\n' "$line"; done

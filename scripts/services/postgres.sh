@@ -117,22 +117,6 @@ primary() {
     return 1
 }
 
-# A certificate authority of our own, and a certificate for the loopback addresses.
-make_certificates() {
-    command -v openssl >/dev/null || apt_install openssl "openssl is missing" >&2
-    (
-        cd "$HOME_DIR"
-        openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -subj "/CN=services of the tests" \
-            -addext "basicConstraints=critical,CA:TRUE" -keyout ca.key -out ca.pem
-        openssl req -newkey rsa:2048 -nodes -subj "/CN=localhost" -keyout server.key -out server.csr
-        printf 'subjectAltName=DNS:localhost,IP:127.0.0.1\nbasicConstraints=CA:FALSE\n' >server.ext
-        openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 3650 -extfile server.ext -out server.pem
-    ) >"$HOME_DIR/openssl.log" 2>&1 || { cat "$HOME_DIR/openssl.log" >&2; fail "openssl refuses"; }
-    chmod 600 "$HOME_DIR"/*.key
-    chmod 644 "$HOME_DIR/ca.pem"
-    give "$HOME_DIR"/server.*
-}
-
 write_settings() {
     local node=$1
     as_owner tee "$(node_dir "$node")/services.conf" >/dev/null <<SETTINGS
@@ -246,6 +230,7 @@ make() {
     chmod 644 "$HOME_DIR/name" "$HOME_DIR"/port.*
     give "$HOME_DIR/password"
     make_certificates
+    give "$HOME_DIR"/server.*
     make_primary
     start_node 1
     make_shop

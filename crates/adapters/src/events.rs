@@ -2,6 +2,8 @@
 //! The stream in memory carries the same messages as Kafka, so that what reads them is tested
 //! without a broker. Source: the contract, "Order events".
 
+use std::collections::BTreeMap;
+
 use domain::clock::Moment;
 use domain::notify::ports::{Received, Unreadable};
 use domain::order::event::OrderEvent;
@@ -23,6 +25,13 @@ struct Value<'a> {
     #[serde(borrow)]
     moment: std::borrow::Cow<'a, str>,
 }
+
+/// Header: tells a repeat.
+pub const EVENT_ID: &str = "event-id";
+/// Header: the type of the value.
+pub const CONTENT_TYPE_NAME: &str = "content-type";
+/// Header: the trace that caused the event.
+pub const TRACEPARENT: &str = "traceparent";
 
 /// An event as it travels.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +64,19 @@ impl Message {
             event_id: event.id.to_string().into(),
             trace: change.trace,
         }
+    }
+
+    /// Its headers by name, as the contract has them.
+    #[must_use]
+    pub fn headers(&self) -> BTreeMap<String, Vec<u8>> {
+        let mut headers = BTreeMap::from([
+            (EVENT_ID.to_owned(), self.event_id.as_bytes().to_vec()),
+            (CONTENT_TYPE_NAME.to_owned(), CONTENT_TYPE.as_bytes().to_vec()),
+        ]);
+        if let Some(trace) = &self.trace {
+            headers.insert(TRACEPARENT.to_owned(), trace.to_string().into_bytes());
+        }
+        headers
     }
 
     /// The event of a message.

@@ -9,6 +9,8 @@ pub mod events;
 pub mod grpc;
 #[cfg(all(feature = "cart", feature = "loms"))]
 pub mod in_process;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 #[cfg(feature = "notifier")]
 pub mod lines;
 pub mod memory;

@@ -12,6 +12,8 @@ pub mod audit;
 pub mod db;
 pub mod migrate;
 pub mod stock;
+#[cfg(feature = "notifier")]
+pub mod topics;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -54,6 +56,10 @@ pub enum Command {
     /// Look at the servers of the database, and decide whom commits wait for
     #[command(subcommand)]
     Db(db::DbCommand),
+    /// Create the topics of order events and dead letters where they are missing
+    #[cfg(feature = "notifier")]
+    #[command(long_about = topics::ABOUT)]
+    Topics,
 }
 
 /// Why a command did not do what it was asked for.
@@ -65,6 +71,20 @@ pub enum CommandError {
          --set postgres.url=postgres://loms@HOST:5432/loms or APP__POSTGRES__URL"
     )]
     NoDatabase,
+    /// There is no broker.
+    #[error(
+        "this command works on brokers: set kafka.brokers, as in --set kafka.brokers=HOST:9092 or APP__KAFKA__BROKERS"
+    )]
+    #[cfg(feature = "notifier")]
+    NoBrokers,
+    /// The settings of the brokers are of no use.
+    #[cfg(feature = "notifier")]
+    #[error(transparent)]
+    Brokers(#[from] crate::config::BrokersError),
+    /// Topics are not as they should be.
+    #[cfg(feature = "notifier")]
+    #[error("{}", chain(.0))]
+    Topics(#[from] adapters::kafka::topics::TopicsError),
     /// The settings of the database are of no use.
     #[error("{}", chain(.0))]
     Settings(StartError),
@@ -129,6 +149,10 @@ impl CommandError {
     const fn exit_code(&self) -> u8 {
         match self {
             Self::NoDatabase | Self::Settings(_) => 2,
+            #[cfg(feature = "notifier")]
+            Self::NoBrokers | Self::Brokers(_) => 2,
+            #[cfg(feature = "notifier")]
+            Self::Topics(_) => 1,
             Self::Unknown { .. } | Self::Audit(_) => 3,
             Self::Runtime(_)
             | Self::Output(_)
@@ -157,20 +181,21 @@ pub fn run(command: Command, settings: &Settings) -> ExitCode {
 }
 
 fn in_runtime(command: Command, settings: &Settings) -> Result<(), CommandError> {
-    let connector = connector(settings)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(CommandError::Runtime)?;
-    let done = runtime.block_on(perform(command, settings, &connector));
+    let done = runtime.block_on(perform(command, settings));
     runtime.shutdown_timeout(LAST_WORDS);
     done
 }
 
-async fn perform(command: Command, settings: &Settings, connector: &Arc<Connector>) -> Result<(), CommandError> {
+async fn perform(command: Command, settings: &Settings) -> Result<(), CommandError> {
     match command {
-        Command::Audit => audit::run(connector, &settings.audit).await,
-        Command::Migrate => migrate::run(connector).await,
-        Command::Stock(command) => stock::run(command, connector).await,
-        Command::Db(command) => db::run(command, connector).await,
+        Command::Audit => audit::run(&connector(settings)?, &settings.audit).await,
+        Command::Migrate => migrate::run(&*connector(settings)?).await,
+        Command::Stock(command) => stock::run(command, &connector(settings)?).await,
+        Command::Db(command) => db::run(command, &*connector(settings)?).await,
+        #[cfg(feature = "notifier")]
+        Command::Topics => topics::run(settings).await,
     }
 }
 

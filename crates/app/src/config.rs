@@ -5,11 +5,16 @@
 //! came from and what is allowed. Nothing else in the process reads the environment.
 
 mod agree;
+#[cfg(any(feature = "loms", feature = "notifier"))]
+mod brokers;
 mod cart;
 mod check;
 #[cfg(feature = "loms")]
 mod database;
 pub mod describe;
+#[cfg(any(feature = "loms", feature = "notifier"))]
+mod files;
+mod kafka;
 mod layers;
 mod loms;
 mod postgres;
@@ -23,9 +28,12 @@ mod values;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+#[cfg(any(feature = "loms", feature = "notifier"))]
+pub use brokers::BrokersError;
 pub use cart::{CartSettings, CheckoutSettings, LomsClientSettings, ProductsClientSettings};
 #[cfg(feature = "loms")]
 pub use database::DatabaseError;
+pub use kafka::KafkaConfig;
 pub use loms::{AuditSettings, LomsSettings, NotifierSettings, OrderSettings, RelaySettings};
 pub use postgres::{DatabaseUrl, PostgresConfig};
 pub use problem::{Problem, Problems};
@@ -63,6 +71,8 @@ settings! {
         loms: LomsSettings = LomsSettings::default();
         /// The database of LOMS.
         postgres: PostgresConfig = PostgresConfig::default();
+        /// Where order events go.
+        kafka: KafkaConfig = KafkaConfig::default();
         /// The life of an order.
         order: OrderSettings = OrderSettings::default();
         /// The audit of the ledger.

@@ -79,6 +79,10 @@ pub enum StartError {
     #[cfg(feature = "loms")]
     #[error(transparent)]
     Database(#[from] crate::config::DatabaseError),
+    /// Kafka is configured wrongly.
+    #[cfg(any(feature = "loms", feature = "notifier"))]
+    #[error(transparent)]
+    Brokers(#[from] crate::config::BrokersError),
     /// The schema of the ledger is not ready.
     #[cfg(feature = "loms")]
     #[error(transparent)]
@@ -121,7 +125,7 @@ pub async fn start(process: &Process, logger_of: impl Fn(&'static str) -> Logger
         #[cfg(feature = "cart")]
         Role::Cart => cart::start_apart(process, logger_of("cart")),
         #[cfg(feature = "loms")]
-        Role::Loms => loms::start_apart(process, logger_of("loms")).await,
+        Role::Loms => loms::start_apart(process, logger_of("loms")).await.map(drop),
         #[cfg(feature = "notifier")]
         Role::Notifier => notifier::start_apart(process, logger_of("notifier")),
         #[cfg(all(feature = "products", feature = "cart", feature = "loms", feature = "notifier"))]

@@ -110,7 +110,7 @@ impl EventPublisher for MemoryStream {
             blocked[at] |= partition.messages.len() >= self.shared.max;
             if blocked[at] {
                 let full = StreamFull("the event stream", self.shared.max);
-                published.error = Some(PublishError(cause(full)));
+                published.error = Some(PublishError::Full(cause(full)));
                 continue;
             }
             partition.messages.push_back(message);

@@ -1,16 +1,12 @@
 //! What the settings of the database come to: those of its adapter, or all that is wrong with them.
 
-use std::path::Path;
-
 use adapters::postgres::settings::PostgresSettings;
 use adapters::postgres::tls::{Tls, TlsMode};
 use adapters::postgres::url;
 
-use super::agree::readable;
+use super::files::{bytes, only_line};
 use super::{PostgresConfig, Settings};
 
-/// The most bytes of a file of certificates, or of a password.
-const FILE_MAX: u64 = 1 << 20;
 /// A pool gives a connection up after this many times the time to connect.
 const CONNECTS: u32 = 3;
 /// Servers that a read asks before it gives up.
@@ -119,7 +115,7 @@ fn password(given: &PostgresConfig, in_url: bool) -> Result<Option<Vec<u8>>, Vec
         let reason = "is given, and the URL has a password too".to_owned();
         wrong.push(("postgres.password_file", reason));
     }
-    match file(&given.password_file).and_then(only_line) {
+    match bytes(&given.password_file).and_then(only_line) {
         Ok(password) if wrong.is_empty() => Ok(Some(password)),
         Ok(_) => Err(wrong),
         Err(reason) => {
@@ -129,39 +125,13 @@ fn password(given: &PostgresConfig, in_url: bool) -> Result<Option<Vec<u8>>, Vec
     }
 }
 
-/// A password as an editor or `echo` writes it: without the line end behind it.
-fn only_line(mut text: Vec<u8>) -> Result<Vec<u8>, String> {
-    if text.last() == Some(&b'\n') {
-        text.pop();
-        if text.last() == Some(&b'\r') {
-            text.pop();
-        }
-    }
-    if text.is_empty() {
-        return Err("holds no password".to_owned());
-    }
-    if text.contains(&b'\n') || text.contains(&0) {
-        return Err("holds more than a line".to_owned());
-    }
-    Ok(text)
-}
-
 fn tls(mode: TlsMode, given: &PostgresConfig) -> Result<Tls, Wrong> {
     let told = |reason: String| ("postgres.tls_ca_file", reason);
     let authority = match given.tls_ca_file.as_str() {
         "" => None,
-        path => Some(file(path).map_err(told)?),
+        path => Some(bytes(path).map_err(told)?),
     };
     Tls::new(mode, authority.as_deref()).map_err(|error| told(error.to_string()))
-}
-
-fn file(path: &str) -> Result<Vec<u8>, String> {
-    readable(path).map_err(|reason| format!("{path:?} {reason}"))?;
-    let length = std::fs::metadata(Path::new(path)).map_or(0, |data| data.len());
-    if length > FILE_MAX {
-        return Err(format!("{path:?} has {length} bytes, more than {FILE_MAX}"));
-    }
-    std::fs::read(path).map_err(|error| format!("{path:?} cannot be read: {error}"))
 }
 
 /// Each wait must be able to end before the one around it does: the inner one knows what is certain.

@@ -139,7 +139,7 @@ fn all_problems_come_at_once_with_their_origin() {
     for expected in [
         format!("  cart.http.port = \"8080\" ({origin}): is no whole number; allowed: 0 to 65535"),
         format!("  cart.http.hots ({origin}): is no setting; allowed: cart.http.host, cart.http.port"),
-        format!("  typo ({origin}): is no setting; allowed: audit.…, cart.…, http.…, log.…"),
+        format!("  typo ({origin}): is no setting; allowed: audit.…, cart.…, http.…, kafka.…, log.…"),
         format!("  log.level = \"loud\" ({origin}): "),
         format!("  http.workers = \"1.5\" ({origin}): is no whole number; allowed: 0 to 256"),
         "  cart.http.port = \"70000\" (APP__CART__HTTP__PORT): ".to_owned(),

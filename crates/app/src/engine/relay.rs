@@ -6,18 +6,38 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::error::Cause;
-use domain::order::ports::{EventPublisher, Outbox};
-use slog::{Logger, warn};
+use domain::order::ports::{EventPublisher, Outbox, PublishError, Published, QueryError};
+use slog::{Logger, error, warn};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::pause::Pauses;
 use crate::telemetry::chain;
 
-/// Tries in a row that take nothing before the relay gives up at the end: a stream that is only full
-/// empties meanwhile.
+/// Tries in a row at the end that find no room: who reads the stream makes some meanwhile. Where
+/// nobody answers there is no second try, because each may take long.
 const LAST_TRIES_MAX: u64 = 20;
+
+/// Why a round did not get on.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum RoundError {
+    /// Events cannot be read, or not be marked.
+    #[error(transparent)]
+    Outbox(#[from] QueryError),
+    /// Nothing was taken.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+}
+
+impl RoundError {
+    /// Whether it passes by itself, soon.
+    const fn is_full(&self) -> bool {
+        match self {
+            Self::Publish(PublishError::Full(_)) => true,
+            Self::Publish(PublishError::Down(_)) | Self::Outbox(_) => false,
+        }
+    }
+}
 
 /// The bounds of the relay.
 #[derive(Debug, Clone, Copy)]
@@ -68,7 +88,7 @@ impl<O: Outbox, P: EventPublisher> Relay<O, P> {
                     }
                     if !stop.is_cancelled() {
                         pauses.wait(&stop).await;
-                    } else if last_tries == LAST_TRIES_MAX {
+                    } else if last_tries == LAST_TRIES_MAX || !error.is_full() {
                         warn!(self.log, "events are left in the outbox at the end");
                         return;
                     } else {
@@ -84,29 +104,32 @@ impl<O: Outbox, P: EventPublisher> Relay<O, P> {
     ///
     /// # Errors
     /// The first failure. What was acknowledged before is marked all the same.
-    pub async fn round(&self) -> Result<usize, Cause> {
-        let events = self
-            .outbox
-            .unsent(self.limits.batch_max)
-            .await
-            .map_err(|error| error.0)?;
+    pub async fn round(&self) -> Result<usize, RoundError> {
+        let events = self.outbox.unsent(self.limits.batch_max).await?;
         if events.is_empty() {
             return Ok(0);
         }
         let published = self.publisher.publish(events).await;
+        self.tell(&published);
         let count = published.acknowledged.len();
         if count > 0 {
-            self.outbox
-                .mark_sent(published.acknowledged)
-                .await
-                .map_err(|error| error.0)?;
+            self.outbox.mark_sent(published.acknowledged).await?;
             metrics::counter!("loms_outbox_published_events_total").increment(count as u64);
         }
         match published.error {
             // Some went through: it is only slow, the rest is tried at once.
-            Some(error) if count == 0 => Err(error.0),
+            Some(error) if count == 0 => Err(error.into()),
             _ => Ok(count),
         }
+    }
+
+    /// Nobody but a person can do anything about an event that its receiver will never take.
+    fn tell(&self, published: &Published) {
+        for event in &published.put_aside {
+            error!(self.log, "an event was refused and put aside";
+                "order_id" => event.order.get(), "event_id" => event.event.get(), "reason" => &event.reason);
+        }
+        metrics::counter!("loms_outbox_put_aside_events_total").increment(published.put_aside.len() as u64);
     }
 
     async fn wait(&self, stop: &CancellationToken) {

@@ -1,6 +1,7 @@
 //! LOMS: its ledger, the order book, relay and housekeeping over it, gRPC and its gateway.
 
 mod housekeeping;
+mod publisher;
 mod store;
 
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use std::time::Duration;
 use adapters::memory::stream::MemoryStream;
 use domain::clock::Clock;
 use domain::order::ports::Outbox;
-use slog::{Logger, error, info, warn};
+use slog::{Logger, error, info};
 use tokio::sync::Notify;
 
 use self::store::Store;
@@ -24,7 +25,7 @@ use crate::http::gateway;
 use crate::http::swagger::Swagger;
 use crate::lifecycle::Stage;
 use crate::telemetry::{RequestLog, chain};
-use crate::wiring::loms::{LomsOutbox, LomsReads, Service};
+use crate::wiring::loms::{LomsOutbox, LomsPublisher, LomsReads, Service};
 
 /// What a cart in the same process needs of LOMS.
 #[derive(Debug, Clone)]
@@ -40,18 +41,14 @@ const GAUGE_INTERVAL: Duration = Duration::from_secs(1);
 /// Calls in flight on one gRPC connection.
 const STREAMS_MAX: u32 = 1024;
 
-/// LOMS without the rest of the shop. There is no broker yet: its events end in memory.
+/// LOMS without the rest of the shop.
 ///
 /// # Errors
 /// [`StartError`].
-pub async fn start_apart(process: &Process, log: Logger) -> Result<(), StartError> {
-    warn!(log, "no broker is configured: order events end in this process");
-    process
-        .health
-        .optional("broker", || async { Err("none is configured".to_owned()) });
+pub async fn start_apart(process: &Process, log: Logger) -> Result<Loms, StartError> {
+    let publisher = publisher::open(process, &log)?;
     let store = store::open(process, &log).await?;
-    let events = MemoryStream::new(process.settings.notifier.stream_max);
-    start(process, store, events, log).await.map(drop)
+    start(process, store, publisher, log).await
 }
 
 /// LOMS beside the other roles, whose relay publishes to `events`.
@@ -60,10 +57,10 @@ pub async fn start_apart(process: &Process, log: Logger) -> Result<(), StartErro
 /// [`StartError`].
 pub async fn start_beside(process: &Process, events: MemoryStream, log: Logger) -> Result<Loms, StartError> {
     let store = store::open(process, &log).await?;
-    start(process, store, events, log).await
+    start(process, store, LomsPublisher::Memory(events), log).await
 }
 
-async fn start(process: &Process, store: Store, events: MemoryStream, log: Logger) -> Result<Loms, StartError> {
+async fn start(process: &Process, store: Store, publisher: LomsPublisher, log: Logger) -> Result<Loms, StartError> {
     let settings = &process.settings;
     let committed = Arc::new(Notify::new());
     let limits = BatchLimits {
@@ -85,7 +82,7 @@ async fn start(process: &Process, store: Store, events: MemoryStream, log: Logge
     life.spawn(Stage::Relay, "batches", batches.run(life.token(Stage::Relay)));
     let relay = Relay {
         outbox: store.outbox.clone(),
-        publisher: events,
+        publisher,
         committed,
         limits: relay_limits(settings),
         log: log.clone(),

@@ -25,7 +25,7 @@ impl<S: Subscriber> Layer<S> for Forward {
             ..Said::default()
         };
         event.record(&mut said);
-        let level = if said.is_of_a_caller() {
+        let level = if said.is_of_a_caller() || said.is_handled() {
             slog::Level::Debug
         } else {
             slog_level(*event.metadata().level())
@@ -74,6 +74,12 @@ impl Said {
     fn is_of_a_caller(&self) -> bool {
         let told = ["stream error: request parse error", "MAX_BUFFER_SIZE"];
         self.target.starts_with("actix_http::h1::") && told.iter().any(|told| self.message.starts_with(told))
+    }
+
+    /// Failures of brokers, which the client of Kafka tells as warnings and errors of its own, each
+    /// time: they are handed to us too, and told where they are handled.
+    fn is_handled(&self) -> bool {
+        self.target.starts_with("rskafka::")
     }
 
     fn put(&mut self, field: &Field, value: String) {
@@ -132,13 +138,14 @@ mod tests {
     }
 
     #[test]
-    fn bytes_of_a_caller_are_no_error_of_ours() {
+    fn bytes_of_a_caller_and_what_is_handled_are_no_error_of_ours() {
         let kept = Kept::default();
         let (logger, _, guard) = drain::start(&LogSettings::default(), &Output::to(kept.clone()));
         let subscriber = tracing_subscriber::registry().with(Forward::to(logger));
         tracing::subscriber::with_default(subscriber, || {
             tracing::error!(target: "actix_http::h1::dispatcher", "stream error: request parse error: no header");
             tracing::error!(target: "actix_http::h1::dispatcher", "stream error: internal error");
+            tracing::error!(target: "rskafka::client::partition", "request encountered fatal error");
         });
         drop(guard);
         assert_eq!(kept.text().lines().count(), 1, "{}", kept.text());

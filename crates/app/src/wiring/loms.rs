@@ -1,8 +1,11 @@
-//! Where LOMS keeps its ledger: in memory or in Postgres. What drives it cannot tell.
+//! Where LOMS keeps its ledger, in memory or in Postgres, and where its events go, to memory or to
+//! Kafka. What drives it cannot tell.
 
 use std::sync::Arc;
 
+use adapters::kafka::producer::KafkaPublisher;
 use adapters::memory::ledger::MemoryLedger;
+use adapters::memory::stream::MemoryStream;
 use adapters::postgres::ledger::PostgresLedger;
 use adapters::postgres::outbox::PostgresOutbox;
 use adapters::postgres::reads::PostgresReads;
@@ -10,12 +13,13 @@ use domain::clock::Moment;
 use domain::order::event::OrderEvent;
 use domain::order::loaded::{Changes, Footprint, Loaded};
 use domain::order::model::Order;
-use domain::order::ports::{Backlog, Ledger, LedgerError, OrderQueries, Outbox, QueryError};
+use domain::order::ports::{Backlog, EventPublisher, Ledger, LedgerError, OrderQueries, Outbox, Published, QueryError};
 use domain::order::status::OrderStatus;
 use domain::stock::model::{Movement, Stock};
 use domain::stock::ports::StockQueries;
 use domain::types::{EventId, OrderId, Sku};
 
+use crate::clock::SystemClock;
 use crate::engine::batcher::Batcher;
 use crate::grpc::service::LomsService;
 
@@ -120,6 +124,24 @@ impl Outbox for LomsOutbox {
         match self {
             Self::Memory(outbox) => outbox.backlog().await,
             Self::Postgres(outbox) => outbox.backlog().await,
+        }
+    }
+}
+
+/// Where the relay publishes.
+#[derive(Debug)]
+pub enum LomsPublisher {
+    /// In this process.
+    Memory(MemoryStream),
+    /// To the topic of order events.
+    Kafka(KafkaPublisher<SystemClock>),
+}
+
+impl EventPublisher for LomsPublisher {
+    async fn publish(&self, events: Vec<OrderEvent>) -> Published {
+        match self {
+            Self::Memory(stream) => stream.publish(events).await,
+            Self::Kafka(publisher) => publisher.publish(events).await,
         }
     }
 }

@@ -15,4 +15,5 @@ mod process;
 mod settings;
 mod stock;
 mod support;
+mod topics;
 mod usage;

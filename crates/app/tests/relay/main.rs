@@ -1,6 +1,8 @@
 //! The relay over the outbox in memory and in Postgres: stopped between any two steps, two of them
 //! at once, woken and drained. The same suite for both.
 
+mod kafka;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,8 +45,8 @@ fn relay<O, P>(outbox: O, publisher: P) -> Relay<O, P> {
 
 fn in_memory() -> Arc<MemoryLedger> {
     let limits = LedgerLimits {
-        orders_max: 1000,
-        outbox_max: 10_000,
+        orders_max: 1_000_000,
+        outbox_max: 1_000_000,
         keys_kept: Duration::from_secs(1),
     };
     let stock = StockRecord {

@@ -3,5 +3,6 @@
 mod apart;
 mod cart;
 mod harness;
+mod kafka;
 mod load;
 mod loms;

@@ -209,14 +209,33 @@ pub trait KeyRetention: Send + Sync + 'static {
 
 /// Why not all events were published.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("events could not be published")]
-pub struct PublishError(#[source] pub Cause);
+pub enum PublishError {
+    /// Where they go has no room; it gets some by itself.
+    #[error("there is no room for events")]
+    Full(#[source] Cause),
+    /// Where they go does not take them.
+    #[error("events could not be published")]
+    Down(#[source] Cause),
+}
+
+/// An event that its receiver will never take, and that was put aside instead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PutAside {
+    /// The event.
+    pub event: EventId,
+    /// Whose status changed.
+    pub order: OrderId,
+    /// Why, in the words of the receiver.
+    pub reason: String,
+}
 
 /// What became of a chunk of events.
 #[derive(Debug, Clone, Default)]
 pub struct Published {
-    /// Events that the receiver has for sure.
+    /// Events that need not be sent again: the receiver has them for sure, or they were put aside.
     pub acknowledged: Vec<EventId>,
+    /// Those of them that were put aside.
+    pub put_aside: Vec<PutAside>,
     /// Why the others are not among them.
     pub error: Option<PublishError>,
 }
@@ -224,7 +243,8 @@ pub struct Published {
 /// Where events go.
 ///
 /// An implementation MUST keep the order of events per order: within a partition a later event
-/// is sent only after the earlier ones were acknowledged. It MUST bound its time.
+/// is sent only after the earlier ones were acknowledged. It MUST bound its time. An event that the
+/// receiver will never take MUST NOT hold up the others: it is put where somebody finds it.
 #[cfg_attr(feature = "testing", mockall::automock)]
 pub trait EventPublisher: Send + Sync + 'static {
     /// Sends events, oldest first.

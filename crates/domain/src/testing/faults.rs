@@ -138,8 +138,8 @@ impl<O: Outbox> Outbox for FaultyRelay<O> {
 impl<P: EventPublisher> EventPublisher for FaultyRelay<P> {
     async fn publish(&self, events: Vec<OrderEvent>) -> Published {
         let lost = |error| Published {
-            acknowledged: Vec::new(),
-            error: Some(PublishError(error)),
+            error: Some(PublishError::Down(error)),
+            ..Published::default()
         };
         match self.fault() {
             Some(RelayFault::Send) => lost(planted()),

@@ -1,0 +1,24 @@
+//! Kafka, from the side that writes.
+//!
+//! - [`settings`]: where the brokers are, how to speak to them, and the bounds of every wait;
+//! - [`record`]: what is appended to a topic, and its size on the wire;
+//! - [`client`]: connections that are made when needed and dropped after any failure;
+//! - [`producer`]: the publisher of order events, in order per order;
+//! - [`dead_letters`]: what a topic could not take, with the reason;
+//! - `topics`: the topics themselves, where the notifier's client is built in (`librdkafka`).
+//!
+//! Which partition an order has is in [`crate::events`], because the stream in memory has
+//! partitions too.
+
+pub mod client;
+pub mod dead_letters;
+pub mod errors;
+#[cfg(any(feature = "notifier", feature = "testing"))]
+pub mod librdkafka;
+pub mod producer;
+pub mod record;
+pub mod settings;
+#[cfg(feature = "testing")]
+pub mod testing;
+#[cfg(feature = "notifier")]
+pub mod topics;

@@ -1,0 +1,270 @@
+//! Topics for tests, on the broker that `scripts/services.sh up kafka` starts, or on one of a test's own
+//! where the test breaks it. Each test has topics of its own, gone with their handle.
+#![allow(
+    clippy::missing_panics_doc,
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "for tests: a panic is a failed test, and they are told their servers by the environment"
+)]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rskafka::client::ClientBuilder;
+use rskafka::client::partition::{OffsetAt, UnknownTopicHandling};
+
+use super::librdkafka;
+use super::settings::{Authority, KafkaSettings, Login, Mechanism, Security};
+
+/// Long enough for whatever a broker does, on a machine that does other things too.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Bytes of one look at a partition.
+const FETCH_BYTES: std::ops::Range<i32> = 1..8_000_000;
+
+static NEXT: AtomicU32 = AtomicU32::new(1);
+
+/// A real broker.
+#[derive(Debug)]
+pub struct Broker {
+    /// `HOST:PORT`.
+    pub address: String,
+    /// The directory of a broker that is this test's own.
+    own: Option<PathBuf>,
+}
+
+fn script() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/services.sh")
+}
+
+fn variable(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| {
+        panic!("{name} is not set: run `scripts/services.sh up kafka` and `eval \"$(scripts/services.sh env kafka)\"`, or `just test`")
+    })
+}
+
+fn unique() -> String {
+    let nanos = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    format!("{nanos:x}-{}-{number}", std::process::id())
+}
+
+impl Broker {
+    /// That of this run of the tests. It must not be broken: others use it.
+    #[must_use]
+    pub fn shared() -> Self {
+        Self {
+            address: variable("APP_TEST_KAFKA"),
+            own: None,
+        }
+    }
+
+    /// Another door of the shared one, for who has a password; its address and what is needed.
+    #[must_use]
+    pub fn secure(mechanism: Mechanism) -> (String, Security) {
+        let file = variable("APP_TEST_KAFKA_CA");
+        let pem = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let security = Security {
+            authority: Some(Authority::parse(&pem).unwrap()),
+            login: Some(Login {
+                mechanism,
+                user: variable("APP_TEST_KAFKA_USER"),
+                password: variable("APP_TEST_KAFKA_PASSWORD"),
+            }),
+        };
+        (variable("APP_TEST_KAFKA_SECURE"), security)
+    }
+
+    /// One of this test's own, which ends with its handle.
+    #[must_use]
+    pub fn own() -> Self {
+        let directory = std::env::temp_dir().join(format!("kafka-{}", unique()));
+        let mut broker = Self {
+            address: String::new(),
+            own: Some(directory.clone()),
+        };
+        broker.services(&["up", "kafka"]);
+        let port = std::fs::read_to_string(directory.join("kafka/port")).unwrap();
+        broker.address = format!("127.0.0.1:{}", port.trim());
+        broker
+    }
+
+    fn services(&self, arguments: &[&str]) {
+        let directory = self.own.as_ref().expect("only a broker of this test's own is broken");
+        let done = Command::new(script())
+            .args(arguments)
+            .env("SERVICES_DIR", directory)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.success(), "services.sh {arguments:?}: {said}");
+    }
+
+    /// Ends it as a crash does.
+    pub fn kill(&self) {
+        self.services(&["node", "kafka", "kill"]);
+    }
+
+    /// Starts it again.
+    pub fn start(&self) {
+        self.services(&["node", "kafka", "start"]);
+    }
+
+    /// Stops it where it stands: its port still takes connections.
+    pub fn freeze(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let directory = self.own.as_ref().expect("only a broker of this test's own is broken");
+        let pid = std::fs::read_to_string(directory.join("kafka/pid")).unwrap();
+        let done = Command::new("kill").args([signal, pid.trim()]).status().unwrap();
+        assert!(done.success(), "kill {signal} {pid}");
+    }
+
+    /// Settings of a patient client of it.
+    #[must_use]
+    pub fn settings(&self) -> KafkaSettings {
+        KafkaSettings {
+            connect_timeout: PATIENCE,
+            publish_timeout: PATIENCE,
+            ..KafkaSettings::new(vec![self.address.clone()])
+        }
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        if let Some(directory) = &self.own {
+            self.services(&["down", "--wipe", "kafka"]);
+            std::fs::remove_dir_all(directory).unwrap();
+        }
+    }
+}
+
+/// A message as it stands in a topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// Its partition.
+    pub partition: i32,
+    /// Its offset.
+    pub offset: i64,
+    /// Its key as text.
+    pub key: String,
+    /// Its value as text.
+    pub value: String,
+    /// Its headers as text.
+    pub headers: BTreeMap<String, String>,
+}
+
+/// A topic of order events and one of dead letters.
+#[derive(Debug)]
+pub struct Topics {
+    /// Settings of a client that uses them.
+    pub settings: KafkaSettings,
+}
+
+impl Topics {
+    /// Names of topics that are not there.
+    #[must_use]
+    pub fn missing(broker: &Broker) -> Self {
+        let unique = unique();
+        Self {
+            settings: KafkaSettings {
+                topic: format!("test-{unique}"),
+                dead_letter_topic: format!("test-{unique}.dlq"),
+                ..broker.settings()
+            },
+        }
+    }
+
+    /// Empty ones, in the shape of the contract; that of order events also has these settings of Kafka's.
+    pub async fn fresh(broker: &Broker, extra: &[(&str, &str)]) -> Self {
+        let topics = Self::missing(broker);
+        topics.create(&topics.settings.topic, 2, extra).await;
+        topics.create(&topics.settings.dead_letter_topic, 1, &[]).await;
+        topics
+    }
+
+    /// Creates one of them.
+    pub async fn create(&self, name: &str, partitions: i32, extra: &[(&str, &str)]) {
+        let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+        let topic = extra.iter().fold(topic, |topic, (name, value)| topic.set(name, value));
+        let created = admin(&self.settings).create_topics([&topic], &options()).await.unwrap();
+        assert!(created.iter().all(Result::is_ok), "{created:?}");
+    }
+
+    /// Everything that stands in a topic, partition by partition.
+    pub async fn read(&self, topic: &str) -> Vec<Standing> {
+        tokio::time::timeout(PATIENCE, self.read_unbounded(topic))
+            .await
+            .unwrap()
+    }
+
+    async fn read_unbounded(&self, topic: &str) -> Vec<Standing> {
+        let client = ClientBuilder::new(self.settings.brokers.clone()).build().await.unwrap();
+        let topics = client.list_topics().await.unwrap();
+        let found = topics.into_iter().find(|found| found.name == topic);
+        let mut all = Vec::new();
+        for partition in found.expect("the topic is there").partitions {
+            let client = client
+                .partition_client(topic, partition, UnknownTopicHandling::Retry)
+                .await
+                .unwrap();
+            let end = client.get_offset(OffsetAt::Latest).await.unwrap();
+            let mut next = client.get_offset(OffsetAt::Earliest).await.unwrap();
+            while next < end {
+                let (records, _) = client.fetch_records(next, FETCH_BYTES, 1_000).await.unwrap();
+                for found in records {
+                    next = found.offset + 1;
+                    let text = |bytes: Option<Vec<u8>>| String::from_utf8(bytes.unwrap_or_default()).unwrap();
+                    let headers = found.record.headers.into_iter();
+                    all.push(Standing {
+                        partition,
+                        offset: found.offset,
+                        key: text(found.record.key),
+                        value: text(found.record.value),
+                        headers: headers.map(|(name, value)| (name, text(Some(value)))).collect(),
+                    });
+                }
+            }
+        }
+        all
+    }
+}
+
+fn admin(settings: &KafkaSettings) -> AdminClient<DefaultClientContext> {
+    librdkafka::config(settings).create().unwrap()
+}
+
+fn options() -> AdminOptions {
+    AdminOptions::new()
+        .request_timeout(Some(PATIENCE))
+        .operation_timeout(Some(PATIENCE))
+}
+
+impl Drop for Topics {
+    fn drop(&mut self) {
+        let settings = self.settings.clone();
+        // A broker that is gone took its topics along.
+        let gone = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            let names = [settings.topic.as_str(), settings.dead_letter_topic.as_str()];
+            let options = AdminOptions::new().request_timeout(Some(Duration::from_secs(2)));
+            let _ = runtime.block_on(admin(&settings).delete_topics(&names, &options));
+        });
+        let _ = gone.join();
+    }
+}
