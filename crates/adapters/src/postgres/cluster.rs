@@ -1,12 +1,12 @@
 //! Looks at all servers of the cluster in turn: which takes writes, and which standbys are in step
 //! with it and may answer reads.
 //!
-//! A standby is in step while the primary waits for it (`sync`) and it has applied what the
-//! primary had written at the look before: what was committed while nobody waited for it is there
-//! before the first read is.
+//! A standby is in step while the primary waits for it (`sync`), did so at the look before, and it
+//! has applied what the primary had written then: what was committed while nobody waited for it
+//! yet is there before the first read is.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use futures::future::join_all;
 use sql::queries::nodes;
@@ -16,6 +16,10 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_postgres::Client;
 
 use super::connect::{Connector, Session};
+
+/// Good looks after which a server that failed a read is trusted again: it may answer looks and
+/// no reads.
+const LOOKS_AWAY: u8 = 4;
 
 /// The cluster as it was last seen.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -39,6 +43,14 @@ struct Waited {
     replayed: i64,
 }
 
+/// The primary at the look before: whom it waited for, and how far it had written after that.
+#[derive(Debug)]
+struct Before {
+    primary: usize,
+    waited_for: Vec<String>,
+    written: i64,
+}
+
 /// What one server says.
 #[derive(Debug, Clone)]
 enum Look {
@@ -59,22 +71,31 @@ impl Look {
     }
 }
 
-/// Servers that failed a read since the last look.
+/// Servers that failed a read a moment ago: for how many good looks each is still passed over.
 #[derive(Debug)]
-pub struct Suspects(Vec<AtomicBool>);
+pub struct Suspects(Vec<AtomicU8>);
 
 impl Suspects {
     /// Notes that a server failed a read.
     pub fn accuse(&self, server: usize) {
         if let Some(suspect) = self.0.get(server) {
-            suspect.store(true, Ordering::Relaxed);
+            suspect.store(LOOKS_AWAY, Ordering::Relaxed);
         }
     }
 
     /// Whether it did.
     #[must_use]
     pub fn suspects(&self, server: usize) -> bool {
-        self.0.get(server).is_none_or(|suspect| suspect.load(Ordering::Relaxed))
+        self.0
+            .get(server)
+            .is_none_or(|suspect| suspect.load(Ordering::Relaxed) > 0)
+    }
+
+    fn note_look(&self, server: usize, answered: bool) {
+        let Some(suspect) = self.0.get(server) else { return };
+        // Nobody else lowers it; an accusation meanwhile may be one look shorter.
+        let looks = suspect.load(Ordering::Relaxed);
+        suspect.store(if answered { looks.saturating_sub(1) } else { 1 }, Ordering::Relaxed);
     }
 }
 
@@ -91,8 +112,8 @@ struct Place {
 pub struct Cluster {
     connector: Arc<Connector>,
     places: Vec<Place>,
-    /// The primary of the last look, and how far it had written.
-    before: Option<(usize, i64)>,
+    /// What the primary said at the last look.
+    before: Option<Before>,
     view: watch::Sender<View>,
     suspects: Arc<Suspects>,
 }
@@ -107,7 +128,7 @@ impl Cluster {
             places: std::iter::repeat_with(Place::default).take(servers).collect(),
             before: None,
             view: watch::Sender::default(),
-            suspects: Arc::new(Suspects((0..servers).map(|_| AtomicBool::new(false)).collect())),
+            suspects: Arc::new(Suspects((0..servers).map(|_| AtomicU8::new(0)).collect())),
         }
     }
 
@@ -154,8 +175,8 @@ impl Cluster {
         });
         let looks: Vec<Option<Look>> = join_all(looks).await;
         let view = self.judge(&looks);
-        for (suspect, look) in self.suspects.0.iter().zip(&looks) {
-            suspect.store(look.is_none(), Ordering::Relaxed);
+        for (server, look) in looks.iter().enumerate() {
+            self.suspects.note_look(server, look.is_some());
         }
         self.view.send_if_modified(|last| {
             let changed = *last != view;
@@ -187,7 +208,11 @@ impl Cluster {
                 ..View::default()
             };
         };
-        let before = self.before.replace((primary, written));
+        let before = self.before.replace(Before {
+            primary,
+            waited_for: waited_for.iter().map(|waited| waited.name.clone()).collect(),
+            written,
+        });
         let mut view = View {
             primary: Some(primary),
             timeline,
@@ -198,11 +223,15 @@ impl Cluster {
             let Some(Look::Standby { name: Some(name) }) = look else {
                 continue;
             };
-            let Some(waited) = waited_for.iter().find(|waited| waited.name == *name) else {
+            // Two of one name cannot be told apart.
+            let mut of_name = waited_for.iter().filter(|waited| waited.name == *name);
+            let (Some(waited), None) = (of_name.next(), of_name.next()) else {
                 continue;
             };
             view.lag_bytes.push((server, (written - waited.replayed).max(0)));
-            let caught_up = before.is_some_and(|(same, then)| same == primary && waited.replayed >= then);
+            let caught_up = before.as_ref().is_some_and(|before| {
+                before.primary == primary && before.waited_for.contains(name) && waited.replayed >= before.written
+            });
             if caught_up && self.connector.settings().wait_for_replicas {
                 view.replicas.push(server);
             }
@@ -237,7 +266,6 @@ async fn look(connector: &Arc<Connector>, server: usize, place: &mut Place) -> O
         });
     }
     let timeline = nodes::timeline().bind(client).one().await.ok()??;
-    let writing = nodes::writing().bind(client).one().await.ok()?;
     let waited_for = nodes::synchronous_standbys()
         .bind(client)
         .map(|row| Waited {
@@ -247,6 +275,8 @@ async fn look(connector: &Arc<Connector>, server: usize, place: &mut Place) -> O
         .all()
         .await
         .ok()?;
+    // After the list: who is on it is waited for from here on.
+    let writing = nodes::writing().bind(client).one().await.ok()?;
     Some(Look::Primary {
         timeline,
         takes_writes: writing.takes_writes,

@@ -20,6 +20,10 @@ use super::settings::PostgresSettings;
 const RIVAL_WAIT: Duration = Duration::from_millis(50);
 /// Memory for each sort and table of the audit; beyond it they go to disk.
 const AUDIT_MEMORY: &str = "64MB";
+/// For one statement of a command, a migration's included.
+const COMMAND_TIME_MAX: Duration = Duration::from_secs(120);
+/// How the server notices that the machine of its client is gone.
+const DEAD_CLIENTS: &str = "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3";
 /// A dead network is noticed after this long.
 const TCP_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -213,50 +217,47 @@ impl Connector {
         let of_session = match session {
             // Plans are made while tables are small and kept when they are large: no sequential scans.
             Session::Write => format!(
-                "-c lock_timeout={} -c statement_timeout={} -c idle_in_transaction_session_timeout={} \
-                 -c synchronous_commit={} -c enable_seqscan=off -c jit=off",
-                millis(settings.lock_timeout),
-                millis(settings.statement_timeout),
-                millis(settings.idle_in_transaction_timeout),
+                "-c synchronous_commit={} -c enable_seqscan=off -c jit=off",
                 if settings.wait_for_replicas {
                     "remote_apply"
                 } else {
                     "on"
                 },
             ),
-            Session::Read => format!(
-                "-c statement_timeout={} -c idle_in_transaction_session_timeout={} \
-                 -c default_transaction_read_only=on -c enable_seqscan=off -c jit=off",
-                millis(settings.read_timeout),
-                millis(settings.idle_in_transaction_timeout),
-            ),
-            Session::Look => format!("-c statement_timeout={}", millis(settings.health_interval)),
+            Session::Read => "-c default_transaction_read_only=on -c enable_seqscan=off -c jit=off".to_owned(),
+            Session::Look => String::new(),
             // The ledger does not wait for what is only housekeeping, and it must not wait for standbys.
             Session::Turn => format!(
-                "-c statement_timeout={} -c idle_session_timeout={} -c lock_timeout={} \
-                 -c idle_in_transaction_session_timeout={} -c synchronous_commit=local -c enable_seqscan=off -c jit=off",
-                millis(settings.statement_timeout),
+                "-c idle_session_timeout={} -c synchronous_commit=local -c enable_seqscan=off -c jit=off",
                 millis(settings.turn_timeout),
-                millis(settings.lock_timeout),
-                millis(settings.idle_in_transaction_timeout),
             ),
-            Session::Command => format!(
-                "-c lock_timeout={} -c idle_in_transaction_session_timeout={}",
-                millis(settings.lock_timeout * 4),
-                millis(settings.idle_in_transaction_timeout * 10),
-            ),
+            // A frozen command must not hold the lock of the migrations.
+            Session::Command => format!("-c idle_session_timeout={}", millis(COMMAND_TIME_MAX)),
             // It reads whole tables, with one processor, and ends when nobody waits for it any more.
             Session::Audit => format!(
-                "-c statement_timeout={} -c idle_in_transaction_session_timeout={} -c lock_timeout={} \
-                 -c default_transaction_read_only=on -c max_parallel_workers_per_gather=0 -c jit=off \
+                "-c default_transaction_read_only=on -c max_parallel_workers_per_gather=0 -c jit=off \
                  -c work_mem={AUDIT_MEMORY} -c client_connection_check_interval={}",
-                millis(settings.statement_timeout),
-                millis(settings.idle_in_transaction_timeout * 10),
-                millis(settings.lock_timeout),
                 millis(settings.turn_timeout),
             ),
         };
-        format!("-c client_min_messages=warning -c TimeZone=UTC {of_session}")
+        let (statement, idle) = match session {
+            Session::Write | Session::Turn => (settings.statement_timeout, settings.idle_in_transaction_timeout),
+            Session::Read => (settings.read_timeout, settings.idle_in_transaction_timeout),
+            Session::Look => (settings.health_interval, settings.idle_in_transaction_timeout),
+            Session::Command => (COMMAND_TIME_MAX, settings.idle_in_transaction_timeout * 10),
+            Session::Audit => (settings.statement_timeout, settings.idle_in_transaction_timeout * 10),
+        };
+        let lock = match session {
+            Session::Command => settings.lock_timeout * 4,
+            Session::Write | Session::Read | Session::Look | Session::Turn | Session::Audit => settings.lock_timeout,
+        };
+        let bounds = format!(
+            "-c statement_timeout={} -c lock_timeout={} -c idle_in_transaction_session_timeout={}",
+            millis(statement),
+            millis(lock),
+            millis(idle),
+        );
+        format!("-c client_min_messages=warning -c TimeZone=UTC {DEAD_CLIENTS} {bounds} {of_session}")
     }
 }
 

@@ -47,9 +47,15 @@ impl Ledger for PostgresLedger {
     {
         let settings = self.connector.settings();
         let mut unit = Unit::new(&self.writes).await?;
+        if !footprint.avoided().is_empty() && !footprint.orders().is_empty() {
+            unit.avoid(&footprint).await?;
+        }
         let mut loaded = unit.load(&footprint, &self.ids, settings).await?;
+        let found_something = loaded.has_orders();
         let (changes, result) = decide(&mut loaded);
-        if changes.is_empty() {
+        // An answer may rest on what was found: it may be there and on no standby yet, after the
+        // primary alone came back. So it is given only when a COMMIT has waited for the standbys.
+        if changes.is_empty() && !found_something {
             unit.end(settings).await;
         } else {
             unit.commit(changes, &self.ids, settings).await?;

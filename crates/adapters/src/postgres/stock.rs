@@ -78,14 +78,17 @@ impl PostgresStock {
         };
         let begin = format!(
             "begin; set local synchronous_commit = {durable}; set local idle_in_transaction_session_timeout = {silence}; \
-             set local statement_timeout = {}; set local lock_timeout = {}",
-            statement_timeout.as_millis().max(1),
+             set local lock_timeout = {}",
             KEEPER_WAIT.as_millis(),
         );
         bounded(statement_timeout, client.batch_execute(&begin)).await?;
         let turn = stock::stock_keeper();
         bounded(KEEPER_WAIT, turn.bind(client, &SPACE, &KEEPER).one()).await?;
-        let short = format!("set local lock_timeout = {}", settings.lock_timeout.as_millis().max(1));
+        let short = format!(
+            "set local lock_timeout = {}; set local statement_timeout = {}",
+            settings.lock_timeout.as_millis().max(1),
+            statement_timeout.as_millis().max(1),
+        );
         bounded(statement_timeout, client.batch_execute(&short)).await
     }
 

@@ -108,19 +108,21 @@ impl Turn {
     }
 
     async fn candidate(&self) -> Result<Candidate, QueryError> {
+        let mut timelines = self.connector.timelines();
+        let before = *timelines.borrow_and_update();
         let (client, _driver) = self.connector.primary(Session::Turn).await.map_err(unread)?;
         let client = Arc::new(client);
-        let timeline = *self.connector.timelines().borrow();
+        // If a newer one was seen meanwhile, this may be a session of the older: the next call makes another.
+        let timeline = if before == 0 { *timelines.borrow() } else { before };
         let pause = self.connector.settings().turn_timeout / PINGS;
         let pinged = Arc::downgrade(&client);
         let keeper = tokio::spawn(async move {
             loop {
                 tokio::time::sleep(pause).await;
                 let Some(client) = pinged.upgrade() else { return };
-                // A ping that fails is noticed by whoever uses the session next.
-                if timeout(pause, turns::keep_turn().bind(&*client).one()).await.is_err() {
-                    return;
-                }
+                // A ping that fails is noticed by whoever uses the session next; a slow one may only
+                // stand behind other work.
+                let _ = timeout(pause, turns::keep_turn().bind(&*client).one()).await;
             }
         });
         Ok(Candidate {

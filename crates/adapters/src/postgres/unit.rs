@@ -56,6 +56,27 @@ impl Unit {
         self.connection.as_ref().ok_or_else(|| busy(Refusal::NoAnswer))
     }
 
+    /// Refuses orders whose stock is known to be held, before anything is locked or waited for.
+    pub(super) async fn avoid(&mut self, footprint: &Footprint) -> Result<(), LedgerError> {
+        let client = Cached(self.connection()?);
+        let asked = timeout(self.pool.patience(), load::touched(&client, footprint)).await;
+        match asked {
+            Ok(Ok(touched)) if touched.is_empty() => Ok(()),
+            Ok(Ok(touched)) => {
+                self.connection = None;
+                Err(LedgerError::Contended(touched))
+            }
+            Ok(Err(error)) => {
+                self.distrust();
+                Err(busy(error))
+            }
+            Err(_) => {
+                self.distrust();
+                Err(busy(Refusal::TimedOut))
+            }
+        }
+    }
+
     /// The first round trip. After an error nothing was done, and the unit is over.
     pub(super) async fn load(
         &mut self,

@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use self::held::HeldRows;
 
 /// How often a batch is tried whose rows others hold.
-const ATTEMPTS_MAX: usize = 3;
+const ATTEMPTS_MAX: usize = 4;
 
 /// The bounds of the order book.
 #[derive(Debug, Clone, Copy)]
@@ -55,6 +55,8 @@ enum BatcherError {
     WrongAnswer,
     #[error("a row that it touches is held by somebody else")]
     Held,
+    #[error("the ledger ceased to answer before it was begun")]
+    Stopped,
 }
 
 type Reply = oneshot::Sender<Result<Answer, BookError>>;
@@ -218,20 +220,31 @@ impl<L: Ledger, C: Clock> Batches<L, C> {
 
     async fn transact(&self, commands: &[Command]) -> Result<Vec<Answer>, LedgerError> {
         let (ledger, clock) = (&self.ledger, &self.clock);
+        let mut footprint = footprint(commands);
+        let now = clock.now();
+        if !self.held.is_empty(now) {
+            footprint = footprint.avoiding(self.held.skus(now));
+        }
         let answers = ledger
-            .transact(footprint(commands), |loaded| decide(commands, clock.now(), loaded))
+            .transact(footprint, |loaded| decide(commands, clock.now(), loaded))
             .await?;
         self.committed.notify_one();
         Ok(answers)
     }
 
     async fn one_by_one(&self, commands: Vec<Command>, replies: Vec<Reply>) {
-        for (command, reply) in commands.into_iter().zip(replies) {
+        let mut members = commands.into_iter().zip(replies);
+        while let Some((command, reply)) = members.next() {
             if self.held.touches(&command, self.clock.now()) {
                 answer([reply], [Err(held_error())]);
                 continue;
             }
             let ran = self.transact(std::slice::from_ref(&command)).await;
+            if matches!(ran, Err(LedgerError::Busy(_) | LedgerError::Unknown(_))) {
+                // The ledger does not answer: the others were not begun, and must not wait in turn.
+                let others = members.by_ref().map(|(_, reply)| reply);
+                answer(others, std::iter::repeat_with(|| Err(stopped_error())));
+            }
             if let Err(LedgerError::Contended(held)) = &ran {
                 self.held.note(held, self.clock.now().plus(self.limits.held_pause));
             }
@@ -254,6 +267,10 @@ fn book_error(error: &LedgerError) -> BookError {
         LedgerError::Busy(cause) => BookError::Unavailable(cause.clone()),
         LedgerError::Contended(_) => held_error(),
     }
+}
+
+fn stopped_error() -> BookError {
+    BookError::Unavailable(cause(BatcherError::Stopped))
 }
 
 fn held_error() -> BookError {

@@ -54,6 +54,9 @@ pub async fn run<B: OrderBook, Q: OrderQueries, T: Turn, C: Clock>(
                 if round.cancelled > 0 {
                     info!(log, "unpaid orders cancelled"; "orders" => round.cancelled);
                 }
+                if round.failed > 0 {
+                    warn!(log, "unpaid orders stay for now"; "orders" => round.failed);
+                }
                 if round.found == limits.batch_max && round.cancelled > 0 {
                     pause = Duration::ZERO;
                 }

@@ -29,6 +29,8 @@ pub struct Expired {
     pub found: usize,
     /// Of these, cancelled by this round; the others were settled meanwhile.
     pub cancelled: usize,
+    /// Of these, left as they are after a failure; they are tried again.
+    pub failed: usize,
 }
 
 /// Expires orders.
@@ -46,7 +48,7 @@ impl<B: OrderBook, Q: OrderQueries> Expire<'_, B, Q> {
     /// One round over orders placed before a moment.
     ///
     /// # Errors
-    /// [`ExpireError`], the first one.
+    /// [`ExpireError`], the first one, where nothing could be cancelled.
     pub async fn run(&self, placed_before: Moment) -> Result<Expired, ExpireError> {
         let unpaid = self.orders.unpaid(placed_before, self.batch_max).await?;
         let found = unpaid.len();
@@ -54,13 +56,29 @@ impl<B: OrderBook, Q: OrderQueries> Expire<'_, B, Q> {
         let mut rounds = stream::iter(unpaid)
             .map(|order| self.book.settle(SettleCommand::Expire(order, placed_before), None))
             .buffer_unordered(self.batch_max.max(1));
-        let mut cancelled = 0;
+        let (mut cancelled, mut failed, mut failure) = (0, 0, None);
         while let Some(settled) = rounds.next().await {
-            match settled?? {
-                Settled::Now => cancelled += 1,
-                Settled::Already | Settled::NotDue => {}
+            match settled {
+                Ok(Ok(Settled::Now)) => cancelled += 1,
+                Ok(Ok(Settled::Already | Settled::NotDue)) => {}
+                // One order must not hold up the others.
+                Ok(Err(refusal)) => {
+                    failed += 1;
+                    failure = failure.or(Some(ExpireError::Refused(refusal)));
+                }
+                Err(error) => {
+                    failed += 1;
+                    failure = failure.or(Some(ExpireError::Book(error)));
+                }
             }
         }
-        Ok(Expired { found, cancelled })
+        match failure {
+            Some(failure) if cancelled == 0 => Err(failure),
+            _ => Ok(Expired {
+                found,
+                cancelled,
+                failed,
+            }),
+        }
     }
 }

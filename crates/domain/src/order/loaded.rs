@@ -18,6 +18,7 @@ pub struct Footprint {
     orders: Vec<OrderId>,
     keys: Vec<ScopedKey>,
     new_orders: usize,
+    avoided: Vec<Sku>,
 }
 
 impl Footprint {
@@ -35,7 +36,21 @@ impl Footprint {
             orders,
             keys,
             new_orders,
+            avoided: Vec::new(),
         }
+    }
+
+    /// The same, not to be waited for where the stock of its orders is among these: somebody was
+    /// found to hold them.
+    #[must_use]
+    pub fn avoiding(self, avoided: Vec<Sku>) -> Self {
+        Self { avoided, ..self }
+    }
+
+    /// Skus that must not be waited for.
+    #[must_use]
+    pub fn avoided(&self) -> &[Sku] {
+        &self.avoided
     }
 
     /// Skus of drafts.
@@ -121,6 +136,12 @@ impl Loaded {
             keys,
             ids: ids.into_iter(),
         }
+    }
+
+    /// Whether there are orders, loaded by id or by key: an answer may rest on them.
+    #[must_use]
+    pub fn has_orders(&self) -> bool {
+        !self.orders.is_empty() || !self.keys.is_empty()
     }
 
     /// The loaded order.

@@ -60,6 +60,8 @@ pub enum LedgerError {
 /// - record the idempotency key of a placed order so that no second one can be recorded under
 ///   it, and keep it at least 24 h;
 /// - let reads that begin after the answer see the change;
+/// - answer [`LedgerError::Contended`] at once, where it could have to wait, when an order of the
+///   footprint has stock among [`Footprint::avoided`];
 /// - claim [`LedgerError::RolledBack`], [`LedgerError::Busy`] and [`LedgerError::Contended`] only
 ///   with proof.
 pub trait Ledger: Send + Sync + 'static {

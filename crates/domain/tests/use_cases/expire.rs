@@ -46,7 +46,14 @@ fn only_orders_that_are_due_and_unpaid_are_cancelled() {
     block_on(Pay { book: &shop.book }.run(payed, None)).unwrap();
     shop.clock.advance(HOUR);
     let (edge, before) = (place(&shop, 4), shop.clock.now());
-    assert_eq!(expire(&shop, before, 10), Expired { found: 1, cancelled: 1 });
+    assert_eq!(
+        expire(&shop, before, 10),
+        Expired {
+            found: 1,
+            cancelled: 1,
+            failed: 0
+        }
+    );
     assert_eq!(
         [old, payed, edge].map(|order| status(&shop, order)),
         [OrderStatus::Cancelled, OrderStatus::Payed, OrderStatus::AwaitingPayment]
@@ -100,7 +107,14 @@ fn orders_that_were_settled_meanwhile_are_found_but_not_counted() {
         .run(now()),
     )
     .unwrap();
-    assert_eq!(expired, Expired { found: 3, cancelled: 1 });
+    assert_eq!(
+        expired,
+        Expired {
+            found: 3,
+            cancelled: 1,
+            failed: 0
+        }
+    );
 }
 
 #[test]

@@ -148,6 +148,27 @@ fn recorded(items: Vec<RecordedOrders>) -> Result<Vec<(ScopedKey, Order)>, Refus
         .collect()
 }
 
+/// Which orders of a footprint have stock that is to be avoided, and which stock. Items never change.
+pub(super) async fn touched(client: &Cached<'_>, footprint: &Footprint) -> Result<Contention, Error> {
+    let ids: Vec<i64> = footprint.orders().iter().map(|id| id.get()).collect();
+    let items = unit::items_of_orders().bind(client, &ids).all().await?;
+    let mut touched = Contention::default();
+    for item in items {
+        let known = Sku::try_from(item.sku)
+            .ok()
+            .filter(|sku| footprint.avoided().contains(sku));
+        touched.skus.extend(known);
+        touched
+            .orders
+            .extend(known.and_then(|_| OrderId::try_from(item.order_id).ok()));
+    }
+    touched.skus.sort_unstable();
+    touched.skus.dedup();
+    touched.orders.sort_unstable();
+    touched.orders.dedup();
+    Ok(touched)
+}
+
 /// Which rows of a footprint others hold, the stock of its orders included.
 pub(super) async fn held(client: &Cached<'_>, footprint: &Footprint) -> Result<Contention, Error> {
     let ids: Vec<i64> = footprint.orders().iter().map(|id| id.get()).collect();

@@ -19,6 +19,12 @@ pub(super) async fn write(client: &Cached<'_>, statements: &Statements, changes:
         items(client, statements, &changes.placed),
         keys(client, statements, &changes.placed),
     );
+    // Without an id of its own a transaction has nothing to commit, and waits for nobody.
+    let commit = if changes.is_empty() {
+        "SELECT pg_current_xact_id(); COMMIT"
+    } else {
+        "COMMIT"
+    };
     // Polled first in this order, so sent in it; each is prepared, so none is overtaken.
     let (orders, items, settled, events, keys, stock, committed) = join!(
         orders,
@@ -27,7 +33,7 @@ pub(super) async fn write(client: &Cached<'_>, statements: &Statements, changes:
         events(client, statements, &changes.events),
         keys,
         stock(client, statements, &changes.stock),
-        client.batch_execute("COMMIT"),
+        client.batch_execute(commit),
     );
     // The COMMIT of a transaction that failed is a ROLLBACK, and succeeds.
     for written in [orders, items, settled, events, keys, stock] {

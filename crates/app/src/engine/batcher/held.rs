@@ -50,6 +50,13 @@ impl HeldRows {
         }
     }
 
+    /// The stock records that are held.
+    pub(super) fn skus(&self, now: Moment) -> Vec<Sku> {
+        let rows = self.0.lock();
+        let held = rows.skus.iter().filter(|(_, until)| **until > now);
+        held.map(|(sku, _)| *sku).collect()
+    }
+
     /// Whether a command touches a row that is held.
     pub(super) fn touches(&self, command: &Command, now: Moment) -> bool {
         let rows = self.0.lock();
