@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, reason = "figures of a run belong to its report")]
 #![recursion_limit = "256"] // the futures of the HTTP client lie deep
 
+mod dlq;
 mod group;
 mod harness;
 mod poison;
