@@ -1,5 +1,5 @@
--- Keeping stock: imports and adjustments, one at a time. `stock_file` is a temporary table
--- (sql/temporary): the records of the file that is imported.
+-- Keeping stock: imports and adjustments, one at a time. `stock_file` and `stock_difference` are
+-- temporary tables (sql/temporary): the records of a file, and where stock differs from them.
 
 --! stock_keeper
 -- The turn of whoever changes totals, until the end of the transaction.
@@ -33,17 +33,14 @@ select f.line, f.sku, f.total_count, s.reserved, count(*) over () as found
 from stock_file f join stock s on s.sku = f.sku
 where f.total_count < s.reserved order by f.line limit :limit;
 
---! take_over
--- Locks what differs in the one order of locks, and makes it what the file says. Totals below what is
--- reserved are refused by the constraint of the table.
-with differing as materialized (
-    select s.sku, s.total_count as was, f.total_count as counted
-    from stock s join stock_file f on f.sku = s.sku
+--! compare
+-- What the file says is compared with what is on record now, and recorded as movements, while orders go
+-- on: no row is locked that they wait for. Skus without a record get one.
+with differing as (
+    insert into stock_difference (sku, units)
+    select s.sku, f.total_count - s.total_count from stock s join stock_file f on f.sku = s.sku
     where s.total_count <> f.total_count
-    order by s.sku for no key update of s
-), changed as (
-    update stock s set total_count = d.counted from differing d where s.sku = d.sku
-    returning s.sku, d.counted - d.was as units
+    returning sku, units
 ), created as (
     insert into stock (sku, total_count)
     select f.sku, f.total_count from stock_file f
@@ -52,14 +49,24 @@ with differing as materialized (
 ), moved as (
     insert into stock_movements (sku, units, reason, moment)
     select m.sku, m.units, :reason, :moment
-    from (select sku, units from changed union all select sku, units from created) m order by m.sku
+    from (select sku, units from differing union all select sku, units from created) m order by m.sku
     returning units)
 select
-    (select count(*) from changed) as changed,
+    (select count(*) from differing) as changed,
     (select count(*) from created) as created,
     cast(coalesce(sum(units) filter (where units > 0), 0) as bigint) as added,
     cast(coalesce(-sum(units) filter (where units < 0), 0) as bigint) as taken
 from moved;
+
+--! take_over
+-- Locks what differed in the one order of locks, and moves it: what orders sold since it was compared
+-- comes off what was counted. Totals below what is reserved are refused by the constraint of the table.
+with locked as materialized (
+    select s.sku, d.units from stock s join stock_difference d on d.sku = s.sku
+    order by s.sku for no key update of s
+), changed as (
+    update stock s set total_count = s.total_count + l.units from locked l where s.sku = l.sku returning 1)
+select 1 / cast(count(*) = (select count(*) from stock_difference) as integer) as complete from changed;
 
 --! lock_record
 select total_count, reserved from stock where sku = :sku for no key update;

@@ -4,3 +4,9 @@ create temporary table stock_file (
     sku bigint not null,
     total_count bigint not null
 );
+
+-- Records whose total is another, and by how much.
+create temporary table stock_difference (
+    sku bigint not null,
+    units bigint not null
+);

@@ -9,7 +9,11 @@ mod agree;
 mod brokers;
 mod cart;
 mod check;
+#[cfg(feature = "loms")]
+mod database;
 pub mod describe;
+#[cfg(any(feature = "loms", feature = "notifier"))]
+mod files;
 mod kafka;
 mod layers;
 mod loms;
@@ -28,10 +32,12 @@ use std::path::PathBuf;
 #[cfg(any(feature = "loms", feature = "notifier"))]
 pub use brokers::BrokersError;
 pub use cart::{CartSettings, CheckoutSettings, LomsClientSettings, ProductsClientSettings};
+#[cfg(feature = "loms")]
+pub use database::DatabaseError;
 pub use kafka::KafkaConfig;
 pub use loms::{AuditSettings, LomsSettings, OrderSettings, RelaySettings};
 pub use notifier::{NotifierSettings, SinkKind, WebhookConfig};
-pub use postgres::PostgresConfig;
+pub use postgres::{DatabaseUrl, PostgresConfig};
 pub use problem::{Problem, Problems};
 pub use process::{HttpSettings, LogSettings, OpsSettings, ProfilingSettings, ShutdownSettings, TraceSettings};
 pub use products::{MisbehaveSettings, ProductsSettings};

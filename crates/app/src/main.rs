@@ -23,25 +23,25 @@ fn main() -> ExitCode {
     match cli::ask(std::env::args_os()) {
         Asked::Done(code) => code,
         Asked::Run(settings) => run(&settings).unwrap_or_else(|error| {
-            let _ = writeln!(std::io::stderr().lock(), "app: {error}");
+            let _ = writeln!(std::io::stderr().lock(), "app: {}", telemetry::chain(&*error));
             ExitCode::FAILURE
         }),
     }
 }
 
-fn run(settings: &Settings) -> Result<ExitCode, Box<dyn std::error::Error>> {
+fn run(settings: &Settings) -> Result<ExitCode, Box<dyn std::error::Error + Send + Sync>> {
     let telemetry = telemetry::init(settings, Output::stdout())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let code = runtime.block_on(live(settings, &telemetry));
     runtime.shutdown_timeout(LAST_LINES);
     if let Err(error) = &code {
-        slog::crit!(telemetry.logger, "cannot start"; "error" => %error);
+        slog::crit!(telemetry.logger, "cannot start"; "error" => telemetry::chain(&**error));
     }
     telemetry.finish(LAST_LINES);
     Ok(ExitCode::from(code?))
 }
 
-async fn live(settings: &Settings, telemetry: &Telemetry) -> Result<u8, Box<dyn std::error::Error>> {
+async fn live(settings: &Settings, telemetry: &Telemetry) -> Result<u8, Box<dyn std::error::Error + Send + Sync>> {
     let life = Lifecycle::new(telemetry.logger.clone(), settings.shutdown.grace());
     life.listen()?;
     let process = Process {

@@ -75,6 +75,10 @@ pub enum StartError {
         /// Why.
         source: adapters::memory::stock_file::StockFileError,
     },
+    /// The database of the ledger is configured wrongly.
+    #[cfg(feature = "loms")]
+    #[error(transparent)]
+    Database(#[from] crate::config::DatabaseError),
     /// Kafka is configured wrongly.
     #[cfg(any(feature = "loms", feature = "notifier"))]
     #[error(transparent)]

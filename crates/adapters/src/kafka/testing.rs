@@ -144,8 +144,9 @@ impl Broker {
 
 impl Drop for Broker {
     fn drop(&mut self) {
-        if self.own.is_some() {
+        if let Some(directory) = &self.own {
             self.services(&["down", "--wipe", "kafka"]);
+            std::fs::remove_dir_all(directory).unwrap();
         }
     }
 }

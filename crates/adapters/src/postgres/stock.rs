@@ -1,7 +1,7 @@
 //! Keeping stock in Postgres: one import or adjustment at a time, by an advisory lock.
 //!
 //! The records of a file are copied into a temporary table and looked at there; stock is only locked
-//! in the one statement that makes it what the file says, and only what differs.
+//! in the last statement, which makes it what the file says, and only what differs.
 
 mod import;
 

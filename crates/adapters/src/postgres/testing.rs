@@ -10,6 +10,7 @@ mod whole;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use domain::types::Sku;
 use tokio_postgres::config::Host;
@@ -154,13 +155,19 @@ impl Database {
         &self.servers
     }
 
-    /// Settings that reach it on all servers.
+    /// Settings that reach it on all servers. Tests run side by side on few processors: what is not
+    /// about a bound must not run into one.
     #[must_use]
     pub fn settings(&self) -> PostgresSettings {
-        PostgresSettings::new(self.servers.both(&self.name))
+        PostgresSettings {
+            connect_timeout: Duration::from_secs(10),
+            pool_timeout: Duration::from_secs(10),
+            read_timeout: Duration::from_secs(10),
+            ..PostgresSettings::new(self.servers.both(&self.name))
+        }
     }
 
-    /// A connector with the default bounds.
+    /// A connector with the bounds of tests.
     #[must_use]
     pub fn connector(&self) -> Arc<Connector> {
         Connector::new(self.settings())

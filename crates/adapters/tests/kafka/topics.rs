@@ -58,7 +58,9 @@ async fn what_differs_is_told_and_nothing_is_created() {
         format!("{} has partitions 3, not 2", events.name)
     );
     assert_eq!(
-        ensure(&topics.settings, &[letters.clone()], WITHIN).await.unwrap(),
+        ensure(&topics.settings, std::slice::from_ref(&letters), WITHIN)
+            .await
+            .unwrap(),
         [letters.name],
         "it was not created beside the one that differs"
     );

@@ -15,15 +15,14 @@ use domain::stock::ports::KeepingError;
 use domain::testing::build::{pay, sku};
 use domain::testing::ledger_contract::{now, run};
 
-use support::{PATIENCE, adjust, csv, import, keeper, movements, order, records, wrong};
+use support::{
+    PATIENCE, adjust, build_gate, close_gate, csv, import, keeper, movements, open_gate, order, patient, records, shop,
+    wrong,
+};
 
 #[tokio::test]
 async fn an_import_makes_the_stock_what_the_file_says_and_records_the_differences() {
-    let ledger = Database::fresh()
-        .await
-        .ledger(&[(1, 10), (2, 20), (3, 30), (4, 40)])
-        .await;
-    let (keeper, admin) = (keeper(ledger.connector.clone()), ledger.database.admin().await);
+    let (ledger, keeper, admin) = shop(&[(1, 10), (2, 20), (3, 30), (4, 40)]).await;
     order(&ledger, &[(2, 5)]).await;
     let imported = import(&keeper, "sku,total_count\n9,0\n1,15\n2,5\n3,30\n8,80\n")
         .await
@@ -62,8 +61,7 @@ async fn an_import_makes_the_stock_what_the_file_says_and_records_the_difference
 
 #[tokio::test]
 async fn the_very_same_file_again_changes_nothing_and_another_one_does() {
-    let ledger = Database::fresh().await.ledger(&[(1, 10)]).await;
-    let (keeper, admin) = (keeper(ledger.connector.clone()), ledger.database.admin().await);
+    let (ledger, keeper, admin) = shop(&[(1, 10)]).await;
     assert!(matches!(
         import(&keeper, "sku,total_count\n1,12\n").await,
         Ok(Imported::Now { .. })
@@ -87,8 +85,7 @@ async fn the_very_same_file_again_changes_nothing_and_another_one_does() {
 
 #[tokio::test]
 async fn a_bad_file_changes_nothing_and_all_its_problems_are_told_with_their_lines() {
-    let ledger = Database::fresh().await.ledger(&[(1, 10), (2, 20)]).await;
-    let (keeper, admin) = (keeper(ledger.connector.clone()), ledger.database.admin().await);
+    let (ledger, keeper, admin) = shop(&[(1, 10), (2, 20)]).await;
     order(&ledger, &[(2, 7)]).await;
     let file = "sku,total_count\n1,11\n2,6\nx,1\n3,3\n1,12\n1,13\n0,5\n";
     let error = import(&keeper, file).await.unwrap_err();
@@ -117,29 +114,23 @@ async fn a_bad_file_changes_nothing_and_all_its_problems_are_told_with_their_lin
     assert_eq!(remembered.get::<_, i64>(0), 0, "a refused file may be tried again");
 }
 
-/// A COMMIT that takes its time, as when the standby is away.
-const SLOW_COMMIT: &str = "
-    create function slow() returns trigger language plpgsql as $$ begin perform pg_sleep(1.5); return null; end $$;
-    create constraint trigger slow after insert on stock_movements deferrable initially deferred
-        for each row when (new.units = 13) execute function slow()";
-
 #[tokio::test]
 async fn a_commit_without_an_answer_is_unknown_and_goes_on() {
-    let database = Database::fresh().await;
-    database.stock(&[(1, 10), (2, 10)]).await;
-    let admin = database.admin().await;
-    admin.batch_execute(SLOW_COMMIT).await.unwrap();
-    let hasty = PostgresStock::new(database.connector(), Duration::from_millis(300));
+    let (ledger, _, admin) = shop(&[(1, 10), (2, 10)]).await;
+    build_gate(&admin).await;
+    let hasty = PostgresStock::new(ledger.connector.clone(), Duration::from_millis(100));
+    let patient = keeper(ledger.connector.clone());
+    close_gate(&admin).await;
     let unknown = import(&hasty, "sku,total_count\n1,23\n").await;
     assert!(
         matches!(unknown, Err(ImportError::Keeping(KeepingError::Unknown(_)))),
         "{unknown:?}"
     );
     // A repeat waits for the first one, and finds that it was done.
-    assert_eq!(
-        import(&hasty, "sku,total_count\n1,23\n").await.unwrap(),
-        Imported::Before(now())
-    );
+    let repeat = tokio::spawn(async move { import(&patient, "sku,total_count\n1,23\n").await });
+    open_gate(&admin).await;
+    assert_eq!(repeat.await.unwrap().unwrap(), Imported::Before(now()));
+    close_gate(&admin).await;
     let unknown = adjust(&hasty, 2, 13).await;
     assert!(
         matches!(unknown, Err(AdjustError::Keeping(KeepingError::Unknown(_)))),
@@ -150,6 +141,7 @@ async fn a_commit_without_an_answer_is_unknown_and_goes_on() {
         record.keeper_at_work && record.stock == Stock::new(10, 0).ok(),
         "{record:?}"
     );
+    open_gate(&admin).await;
     let done = tokio::time::timeout(PATIENCE, async {
         loop {
             let record = hasty.record(sku(2), 9).await.unwrap();
@@ -172,9 +164,11 @@ async fn a_commit_that_the_server_refuses_changed_nothing() {
     let database = Database::fresh().await;
     database.stock(&[(1, 10)]).await;
     let admin = database.admin().await;
-    let refusing = SLOW_COMMIT.replace("perform pg_sleep(1.5)", "raise exception 'no'");
-    admin.batch_execute(&refusing).await.unwrap();
-    let keeper = keeper(database.connector());
+    build_gate(&admin).await;
+    let refusing = "create or replace function gate() returns trigger language plpgsql as $$
+        begin raise exception 'no'; end $$";
+    admin.batch_execute(refusing).await.unwrap();
+    let keeper = keeper(patient(&database));
     let refused = import(&keeper, "sku,total_count\n1,23\n").await;
     assert!(
         matches!(refused, Err(ImportError::Keeping(KeepingError::Unavailable(_)))),
@@ -193,8 +187,7 @@ async fn a_commit_that_the_server_refuses_changed_nothing() {
 
 #[tokio::test]
 async fn adjustments_stay_within_the_rules_and_are_recorded() {
-    let ledger = Database::fresh().await.ledger(&[(1, 10)]).await;
-    let (keeper, admin) = (keeper(ledger.connector.clone()), ledger.database.admin().await);
+    let (ledger, keeper, admin) = shop(&[(1, 10)]).await;
     order(&ledger, &[(1, 4)]).await;
     assert_eq!(adjust(&keeper, 1, 5).await.unwrap(), Stock::new(15, 4).unwrap());
     assert_eq!(adjust(&keeper, 1, -11).await.unwrap(), Stock::new(4, 4).unwrap());

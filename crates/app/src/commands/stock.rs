@@ -59,7 +59,7 @@ does not name stay as they are; skus without a record get one.
 The file is CSV, whose first line is `sku,total_count`, or a JSON array of {\"sku\": 1001, \"total_count\": 100}. \
 It is taken over whole or not at all, and every difference is recorded as a movement. A total below what orders \
 have reserved is refused, as is a sku that stands in the file twice. The very same file again changes nothing, so \
-that a repeat is safe at any time and does not bring back what was sold.
+that a repeat is safe at any time and does not bring back what was sold. Orders go on meanwhile.
 
 Exit code: 0 done (now or before), 1 refused or failed and nothing was changed, 2 wrong usage or settings, \
 3 the COMMIT was not answered: repeat the command.";

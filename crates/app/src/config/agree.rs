@@ -68,6 +68,9 @@ pub(super) fn check(settings: &Settings, checker: &Checker) -> Vec<Problem> {
     for (key, reason) in settings.role.0.map_or(Vec::new(), |role| brokers(role, settings)) {
         say(key, reason);
     }
+    for (key, reason) in settings.role.0.map_or(Vec::new(), |role| database(role, settings)) {
+        say(key, reason);
+    }
     found
 }
 
@@ -86,6 +89,24 @@ fn brokers(role: Role, settings: &Settings) -> Vec<(&'static str, String)> {
         Role::All => settings.brokers(role.name()).err().map(|error| error.0),
     };
     let _ = settings; // a build without LOMS and notifier has no use for them
+    wrong.unwrap_or_default()
+}
+
+/// What is wrong with the database, for the roles that have one.
+fn database(role: Role, settings: &Settings) -> Vec<(&'static str, String)> {
+    let wrong = match role {
+        #[cfg(feature = "products")]
+        Role::Products => None,
+        #[cfg(feature = "cart")]
+        Role::Cart => None,
+        #[cfg(feature = "loms")]
+        Role::Loms => settings.database().err().map(|error| error.0),
+        #[cfg(feature = "notifier")]
+        Role::Notifier => None,
+        #[cfg(all(feature = "products", feature = "cart", feature = "loms", feature = "notifier"))]
+        Role::All => settings.database().err().map(|error| error.0),
+    };
+    let _ = settings; // a build without LOMS has no use for them
     wrong.unwrap_or_default()
 }
 

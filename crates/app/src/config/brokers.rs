@@ -1,14 +1,9 @@
 //! What the settings of Kafka come to: those of its adapter, or all that is wrong with them.
 
-use std::path::Path;
-
 use adapters::kafka::settings::{Authority, KafkaSettings, Login, Mechanism, Security};
 
-use super::agree::readable;
+use super::files::{bytes, only_line};
 use super::{KafkaConfig, Settings};
-
-/// The most bytes of a file of certificates, or of a password.
-const FILE_MAX: u64 = 1 << 20;
 
 /// A setting and what is wrong with it.
 type Wrong = (&'static str, String);
@@ -73,7 +68,7 @@ fn authority(given: &KafkaConfig) -> Result<Option<Authority>, Wrong> {
     match given.tls_ca_file.as_str() {
         "" => Ok(None),
         path => {
-            let pem = text(path).map_err(told)?;
+            let pem = bytes(path).and_then(text).map_err(told)?;
             let authority = Authority::parse(&pem).map_err(|error| told(error.to_string()))?;
             Ok(Some(authority))
         }
@@ -110,7 +105,7 @@ fn login(given: &KafkaConfig) -> Result<Option<Login>, Vec<Wrong>> {
             say("kafka.sasl_password", "is empty, but there is a kafka.sasl_mechanism");
             String::new()
         }
-        (true, false) => text(file).and_then(only_line).unwrap_or_else(|reason| {
+        (true, false) => bytes(file).and_then(only_line).and_then(text).unwrap_or_else(|reason| {
             say("kafka.sasl_password_file", &reason);
             String::new()
         }),
@@ -146,26 +141,8 @@ fn times(settings: &Settings) -> Vec<Wrong> {
     wrong
 }
 
-fn text(path: &str) -> Result<String, String> {
-    readable(path).map_err(|reason| format!("{path:?} {reason}"))?;
-    let length = std::fs::metadata(Path::new(path)).map_or(0, |data| data.len());
-    if length > FILE_MAX {
-        return Err(format!("{path:?} has {length} bytes, more than {FILE_MAX}"));
-    }
-    std::fs::read_to_string(path).map_err(|error| format!("{path:?} cannot be read: {error}"))
-}
-
-/// A password as an editor or `echo` writes it: without the line end behind it.
-fn only_line(text: String) -> Result<String, String> {
-    let line = text.strip_suffix('\n').unwrap_or(&text);
-    let line = line.strip_suffix('\r').unwrap_or(line);
-    if line.is_empty() {
-        return Err("holds no password".to_owned());
-    }
-    if line.contains(['\n', '\0']) {
-        return Err("holds more than a line".to_owned());
-    }
-    Ok(line.to_owned())
+fn text(bytes: Vec<u8>) -> Result<String, String> {
+    String::from_utf8(bytes).map_err(|_| "is no text".to_owned())
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use config::{Config, ValueKind};
 use garde::Validate;
 
 use super::Settings;
-use super::describe::{Describe, Described};
+use super::describe::{Describe, Described, Shown};
 use super::layers::{Raw, flatten};
 use super::problem::Problem;
 
@@ -92,8 +92,9 @@ impl Checker {
     }
 
     fn refused(&self, raw: &Raw, reason: String) -> Problem {
-        let hidden = self.described.get(&raw.key).is_some_and(|row| row.is_secret);
-        let shown = if hidden { None } else { Some(shown(&raw.value)) };
+        let described = self.described.get(&raw.key);
+        let is_plain = described.is_none_or(|row| row.shown == Shown::Plain);
+        let shown = is_plain.then(|| shown(&raw.value));
         Problem {
             value: shown,
             origin: raw.origin.clone(),

@@ -1,6 +1,28 @@
 //! One declaration a setting: its name, type, default, allowed values and what it is for stand
 //! together, and become the struct, its checks, and its row in `docs/configuration.md`.
 
+/// How the value of a setting is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// As it is.
+    Plain,
+    /// Not at all.
+    Hidden,
+    /// But for the password in it.
+    WithoutPassword,
+}
+
+impl Shown {
+    /// How a value of this type is shown.
+    pub(super) fn of(kind: &str) -> Self {
+        match kind {
+            "Secret" => Self::Hidden,
+            "DatabaseUrl" => Self::WithoutPassword,
+            _ => Self::Plain,
+        }
+    }
+}
+
 /// A setting as people see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Described {
@@ -10,8 +32,8 @@ pub struct Described {
     pub allowed: &'static str,
     /// What it is for.
     pub about: String,
-    /// Whether it is shown nowhere.
-    pub is_secret: bool,
+    /// How its value is shown.
+    pub shown: Shown,
 }
 
 /// A group of settings that can list itself.
@@ -92,7 +114,7 @@ macro_rules! settings {
                         key: $crate::config::describe::join(prefix, stringify!($field)),
                         allowed: $allowed,
                         about: $crate::config::describe::about(&[$($doc),+]),
-                        is_secret: stringify!($kind) == "Secret",
+                        shown: $crate::config::describe::Shown::of(stringify!($kind)),
                     });
                 )*
                 $(

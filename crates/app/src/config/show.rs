@@ -5,8 +5,9 @@ use std::fmt::Write;
 use config::{Config, ValueKind};
 
 use super::Settings;
-use super::describe::{Describe, Described};
+use super::describe::{Describe, Described, Shown};
 use super::layers::flatten;
+use super::postgres::without_password;
 use super::values::Secret;
 
 impl Settings {
@@ -17,8 +18,12 @@ impl Settings {
     #[must_use]
     pub fn to_toml(&self) -> String {
         let mut tree = toml::Table::try_from(self).expect("settings are tables of plain values");
-        for row in rows().iter().filter(|row| row.is_secret) {
-            hide(&mut tree, &row.key);
+        for row in rows() {
+            match row.shown {
+                Shown::Plain => {}
+                Shown::Hidden => hide(&mut tree, &row.key, &|_| Secret::HIDDEN.to_owned()),
+                Shown::WithoutPassword => hide(&mut tree, &row.key, &without_password),
+            }
         }
         toml::to_string_pretty(&tree).expect("settings are tables of plain values")
     }
@@ -53,13 +58,20 @@ fn rows() -> Vec<Described> {
     rows
 }
 
-fn hide(tree: &mut toml::Table, key: &str) {
+/// Replaces a text that is not empty.
+fn hide(tree: &mut toml::Table, key: &str, shown: &impl Fn(&str) -> String) {
     match key.split_once('.') {
         Some((group, rest)) => {
             if let Some(toml::Value::Table(inner)) = tree.get_mut(group) {
-                hide(inner, rest);
+                hide(inner, rest, shown);
             }
         }
-        None => drop(tree.insert(key.to_owned(), Secret::HIDDEN.into())),
+        None => {
+            if let Some(toml::Value::String(text)) = tree.get_mut(key)
+                && !text.is_empty()
+            {
+                *text = shown(text);
+            }
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The whole shop in one process: LOMS, products and events are reached without a wire, by the
-//! same ports as over it. Where a broker is configured, events take the way through it.
+//! same ports as over it. Nothing outlives the process, but for the ledger where it is in Postgres, and
+//! events where a broker is configured: then they take the way through it.
 
 use adapters::in_process::InProcessLoms;
 use adapters::memory::stream::MemoryStream;
@@ -18,7 +19,7 @@ pub async fn start(process: &Process, logger_of: impl Fn(&'static str) -> Logger
     let loms = if process.settings.kafka.brokers.is_empty() {
         let events = MemoryStream::new(process.settings.notifier.stream_max);
         let source = events.subscribe();
-        let loms = loms::start_in_memory(process, events, logger_of("loms")).await?;
+        let loms = loms::start_beside(process, events, logger_of("loms")).await?;
         notifier::start(process, source, logger_of("notifier"))?;
         loms
     } else {

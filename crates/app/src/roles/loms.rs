@@ -51,12 +51,12 @@ pub async fn start_apart(process: &Process, log: Logger) -> Result<Loms, StartEr
     start(process, store, publisher, log).await
 }
 
-/// LOMS with its ledger in memory, whose relay publishes to `events`.
+/// LOMS beside the other roles, whose relay publishes to `events`.
 ///
 /// # Errors
 /// [`StartError`].
-pub async fn start_in_memory(process: &Process, events: MemoryStream, log: Logger) -> Result<Loms, StartError> {
-    let store = store::in_memory(process)?;
+pub async fn start_beside(process: &Process, events: MemoryStream, log: Logger) -> Result<Loms, StartError> {
+    let store = store::open(process, &log).await?;
     start(process, store, LomsPublisher::Memory(events), log).await
 }
 

@@ -1,4 +1,4 @@
-//! Settings of the database as its adapter wants them. (Stand-in of the lead.)
+//! Settings of the database as its adapter wants them.
 
 use adapters::postgres::settings::PostgresSettings;
 
@@ -8,13 +8,8 @@ use crate::roles::StartError;
 /// `None` where the ledger is in memory.
 ///
 /// # Errors
-/// None yet.
+/// [`StartError::Database`]. A role that has a database was refused with these problems before; a
+/// file may be gone since, and a command may be given the role of another process.
 pub fn settings(settings: &Settings) -> Result<Option<PostgresSettings>, StartError> {
-    Ok(settings
-        .postgres
-        .url
-        .parse()
-        .ok()
-        .filter(|_| !settings.postgres.url.is_empty())
-        .map(PostgresSettings::new))
+    Ok(settings.database()?)
 }

@@ -12,6 +12,7 @@ mod migrate;
 #[path = "../e2e/contract/process.rs"]
 #[allow(dead_code, reason = "shared with the end-to-end tests, which use all of it")]
 mod process;
+mod settings;
 mod stock;
 mod support;
 mod topics;

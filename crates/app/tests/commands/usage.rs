@@ -6,7 +6,8 @@ use crate::support::fails;
 /// Where nobody listens.
 const NOWHERE: &str = "postgres://nobody@127.0.0.1:1/nothing?sslmode=disable";
 
-const COMMANDS: [&[&str]; 7] = [
+const COMMANDS: [&[&str]; 8] = [
+    &["audit"],
     &["migrate"],
     &["stock", "import", "stock.csv"],
     &["stock", "adjust", "1", "+1", "--reason", "found"],
@@ -32,10 +33,11 @@ async fn every_command_says_in_bounded_time_that_nobody_answers() {
         if command == ["db", "status"] {
             continue; // which has an answer of its own
         }
+        let code = if command == ["audit"] { 3 } else { 1 };
         if command.contains(&"stock.csv") {
             command[2] = &file; // one that can be read
         }
-        let said = fails(NOWHERE, &command, 1).await;
+        let said = fails(NOWHERE, &command, code).await;
         assert!(said.contains("127.0.0.1:1"), "{command:?}: {said}");
     }
     let ended = crate::support::on(NOWHERE, &["db", "status"]).await;
@@ -74,11 +76,13 @@ async fn wrong_usage_is_refused_before_anything_is_asked() {
 #[tokio::test]
 async fn every_command_has_a_help_that_tells_its_exit_codes() {
     let all = run(&["--help"], &[]).await;
-    for name in ["migrate", "stock", "db"] {
+    for name in ["audit", "migrate", "stock", "db"] {
         assert!(all.out.contains(&format!("  {name} ")), "{}", all.out);
     }
     for command in COMMANDS {
-        let words = command.iter().take(if command[0] == "migrate" { 1 } else { 2 });
+        let words = command
+            .iter()
+            .take(if ["stock", "db"].contains(&command[0]) { 2 } else { 1 });
         let words: Vec<&str> = words.copied().chain(["--help"]).collect();
         let help = run(&words, &[]).await;
         assert_eq!((help.code, help.err.as_str()), (Some(0), ""), "{words:?}");

@@ -10,7 +10,7 @@ use tokio_postgres::Client as Sql;
 use crate::figures::{figure, now, rounds, spread, until};
 use crate::harness::PATIENCE;
 use crate::load::{Call, Client, Draft, Load, Plan, Told};
-use crate::loms::{Loms, url_at};
+use crate::loms::{Loms, audited, url, url_at};
 use crate::middle::{Middle, Phase};
 use crate::verify::verify;
 
@@ -101,6 +101,7 @@ async fn what_was_answered_is_there_and_nothing_is_half_there() {
     })
     .await;
     loms.stop().await;
+    audited(&url(&database)).await;
 }
 
 /// Kills at a random moment, or at one that is likely to be of the class that is missing.

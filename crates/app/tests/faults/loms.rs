@@ -4,7 +4,7 @@
 use adapters::postgres::testing::Database;
 use serde_json::Value;
 
-use crate::process::{Ended, Ports, Running, ready};
+use crate::process::{Ended, Ports, Running, ready, run};
 
 /// A process, or the place of one that was killed.
 pub(crate) struct Loms {
@@ -29,6 +29,14 @@ pub(crate) fn url_at(database: &Database, ports: &[u16]) -> String {
         "postgres://{user}:{password}@{hosts}/{}?sslmode=disable",
         database.name()
     )
+}
+
+/// Fails unless `app audit` finds every rule kept.
+pub(crate) async fn audited(url: &str) {
+    let set = format!("postgres.url={url}");
+    let audit = run(&["audit", "--set", &set], &[]).await;
+    assert_eq!(audit.code, Some(0), "{} {}", audit.out, audit.err);
+    assert!(audit.out.contains("ok "), "{}", audit.out);
 }
 
 impl Loms {

@@ -2,10 +2,13 @@
 //! whole.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use futures::StreamExt;
 use tokio_postgres::Client as Sql;
 
+use crate::figures::now;
+use crate::harness::PATIENCE;
 use crate::load::{Call, Client, Settle, Told};
 
 /// What must find nothing, each with what it looks for. An order and its reservation are made as
@@ -205,10 +208,11 @@ async fn repeat(calls: &[Call], there: &HashMap<(i64, String), Found>, loms: &st
         .await;
 }
 
-async fn repeat_one(call: &Call, found: Option<&Found>, mut client: Client) {
+async fn repeat_one(call: &Call, found: Option<&Found>, client: Client) {
     let last = call.created.last().copied().unwrap_or(Told::Lost);
     if !matches!(last, Told::Done(_) | Told::Refused(_)) {
-        let answers = [client.create(&call.draft).await, client.create(&call.draft).await];
+        let create = async || client.clone().create(&call.draft).await;
+        let answers = [insist(create).await, insist(create).await];
         assert_eq!(answers[0], answers[1], "two repeats, two answers: {call:?}");
         match (answers[0], found) {
             (Told::Done(order), Some(found)) => assert_eq!(order, found.order, "{call:?}"),
@@ -221,6 +225,19 @@ async fn repeat_one(call: &Call, found: Option<&Found>, mut client: Client) {
         && told != Told::Done(())
     {
         let order = call.order().unwrap();
-        assert_eq!(client.settle(how, order).await, Told::Done(()), "{call:?}");
+        let settled = insist(async || client.clone().settle(how, order).await).await;
+        assert_eq!(settled, Told::Done(()), "{call:?}");
+    }
+}
+
+/// Calls again, for a while, what was not done.
+async fn insist<T>(call: impl AsyncFn() -> Told<T>) -> Told<T> {
+    let began = now();
+    loop {
+        let told = call().await;
+        if !matches!(told, Told::NotDone) || began.elapsed() > PATIENCE {
+            return told;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

@@ -139,12 +139,14 @@ fn every_crate_takes_the_lints_of_the_workspace() {
         .lines()
         .find(|line| line.starts_with("members"))
         .expect("it lists its members");
+    // Generated manifests are not walked; the generator writes the lints into them.
+    let written = members
+        .split('"')
+        .skip(1)
+        .step_by(2)
+        .filter(|member| !member.contains("/generated"));
     let manifests = files().iter().filter(|file| file.name.ends_with("/Cargo.toml")).count();
-    assert_eq!(
-        members.matches('"').count() / 2,
-        manifests,
-        "each manifest is a member of the workspace"
-    );
+    assert_eq!(written.count(), manifests, "each manifest is a member of the workspace");
 }
 
 #[test]

@@ -3,7 +3,8 @@
 //!
 //! The file is taken over whole or not at all, once: the very same file again changes nothing, so
 //! that a repeat does not bring back what was sold meanwhile. What it changes is recorded as
-//! movements of stock, each the difference between what was counted and what was on record.
+//! movements of stock, each the difference between what was counted and what was on record when the
+//! two were compared; what orders sell after that moment comes off what was counted.
 
 use std::collections::BTreeMap;
 use std::fmt;

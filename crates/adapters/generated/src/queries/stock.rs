@@ -17,7 +17,7 @@ pub struct RememberImportParams<T1: crate::BytesSql> {
     pub moment: time::OffsetDateTime,
 }
 #[derive(Debug)]
-pub struct TakeOverParams<T1: crate::StringSql> {
+pub struct CompareParams<T1: crate::StringSql> {
     pub reason: T1,
     pub moment: time::OffsetDateTime,
 }
@@ -55,7 +55,7 @@ pub struct BelowReserved {
     pub found: i64,
 }
 #[derive(Debug, Clone, PartialEq, Copy)]
-pub struct TakeOver {
+pub struct Compare {
     pub changed: i64,
     pub created: i64,
     pub added: i64,
@@ -368,74 +368,20 @@ where
         Ok(mapped)
     }
 }
-pub struct TakeOverQuery<'c, 'a, 's, C: GenericClient, T, const N: usize> {
+pub struct CompareQuery<'c, 'a, 's, C: GenericClient, T, const N: usize> {
     client: &'c C,
     params: [&'a (dyn postgres_types::ToSql + Sync); N],
     query: &'static str,
     cached: Option<&'s tokio_postgres::Statement>,
-    extractor: fn(&tokio_postgres::Row) -> Result<TakeOver, tokio_postgres::Error>,
-    mapper: fn(TakeOver) -> T,
+    extractor: fn(&tokio_postgres::Row) -> Result<Compare, tokio_postgres::Error>,
+    mapper: fn(Compare) -> T,
 }
-impl<'c, 'a, 's, C, T: 'c, const N: usize> TakeOverQuery<'c, 'a, 's, C, T, N>
+impl<'c, 'a, 's, C, T: 'c, const N: usize> CompareQuery<'c, 'a, 's, C, T, N>
 where
     C: GenericClient,
 {
-    pub fn map<R>(self, mapper: fn(TakeOver) -> R) -> TakeOverQuery<'c, 'a, 's, C, R, N> {
-        TakeOverQuery {
-            client: self.client,
-            params: self.params,
-            query: self.query,
-            cached: self.cached,
-            extractor: self.extractor,
-            mapper,
-        }
-    }
-    pub async fn one(self) -> Result<T, tokio_postgres::Error> {
-        let row = crate::client::async_::one(self.client, self.query, &self.params, self.cached).await?;
-        Ok((self.mapper)((self.extractor)(&row)?))
-    }
-    pub async fn all(self) -> Result<Vec<T>, tokio_postgres::Error> {
-        self.iter().await?.try_collect().await
-    }
-    pub async fn opt(self) -> Result<Option<T>, tokio_postgres::Error> {
-        let opt_row = crate::client::async_::opt(self.client, self.query, &self.params, self.cached).await?;
-        Ok(opt_row
-            .map(|row| {
-                let extracted = (self.extractor)(&row)?;
-                Ok((self.mapper)(extracted))
-            })
-            .transpose()?)
-    }
-    pub async fn iter(
-        self,
-    ) -> Result<impl futures::Stream<Item = Result<T, tokio_postgres::Error>> + 'c, tokio_postgres::Error> {
-        let stream =
-            crate::client::async_::raw(self.client, self.query, crate::slice_iter(&self.params), self.cached).await?;
-        let mapped = stream
-            .map(move |res| {
-                res.and_then(|row| {
-                    let extracted = (self.extractor)(&row)?;
-                    Ok((self.mapper)(extracted))
-                })
-            })
-            .into_stream();
-        Ok(mapped)
-    }
-}
-pub struct LockRecordQuery<'c, 'a, 's, C: GenericClient, T, const N: usize> {
-    client: &'c C,
-    params: [&'a (dyn postgres_types::ToSql + Sync); N],
-    query: &'static str,
-    cached: Option<&'s tokio_postgres::Statement>,
-    extractor: fn(&tokio_postgres::Row) -> Result<LockRecord, tokio_postgres::Error>,
-    mapper: fn(LockRecord) -> T,
-}
-impl<'c, 'a, 's, C, T: 'c, const N: usize> LockRecordQuery<'c, 'a, 's, C, T, N>
-where
-    C: GenericClient,
-{
-    pub fn map<R>(self, mapper: fn(LockRecord) -> R) -> LockRecordQuery<'c, 'a, 's, C, R, N> {
-        LockRecordQuery {
+    pub fn map<R>(self, mapper: fn(Compare) -> R) -> CompareQuery<'c, 'a, 's, C, R, N> {
+        CompareQuery {
             client: self.client,
             params: self.params,
             query: self.query,
@@ -490,6 +436,60 @@ where
 {
     pub fn map<R>(self, mapper: fn(i32) -> R) -> I32Query<'c, 'a, 's, C, R, N> {
         I32Query {
+            client: self.client,
+            params: self.params,
+            query: self.query,
+            cached: self.cached,
+            extractor: self.extractor,
+            mapper,
+        }
+    }
+    pub async fn one(self) -> Result<T, tokio_postgres::Error> {
+        let row = crate::client::async_::one(self.client, self.query, &self.params, self.cached).await?;
+        Ok((self.mapper)((self.extractor)(&row)?))
+    }
+    pub async fn all(self) -> Result<Vec<T>, tokio_postgres::Error> {
+        self.iter().await?.try_collect().await
+    }
+    pub async fn opt(self) -> Result<Option<T>, tokio_postgres::Error> {
+        let opt_row = crate::client::async_::opt(self.client, self.query, &self.params, self.cached).await?;
+        Ok(opt_row
+            .map(|row| {
+                let extracted = (self.extractor)(&row)?;
+                Ok((self.mapper)(extracted))
+            })
+            .transpose()?)
+    }
+    pub async fn iter(
+        self,
+    ) -> Result<impl futures::Stream<Item = Result<T, tokio_postgres::Error>> + 'c, tokio_postgres::Error> {
+        let stream =
+            crate::client::async_::raw(self.client, self.query, crate::slice_iter(&self.params), self.cached).await?;
+        let mapped = stream
+            .map(move |res| {
+                res.and_then(|row| {
+                    let extracted = (self.extractor)(&row)?;
+                    Ok((self.mapper)(extracted))
+                })
+            })
+            .into_stream();
+        Ok(mapped)
+    }
+}
+pub struct LockRecordQuery<'c, 'a, 's, C: GenericClient, T, const N: usize> {
+    client: &'c C,
+    params: [&'a (dyn postgres_types::ToSql + Sync); N],
+    query: &'static str,
+    cached: Option<&'s tokio_postgres::Statement>,
+    extractor: fn(&tokio_postgres::Row) -> Result<LockRecord, tokio_postgres::Error>,
+    mapper: fn(LockRecord) -> T,
+}
+impl<'c, 'a, 's, C, T: 'c, const N: usize> LockRecordQuery<'c, 'a, 's, C, T, N>
+where
+    C: GenericClient,
+{
+    pub fn map<R>(self, mapper: fn(LockRecord) -> R) -> LockRecordQuery<'c, 'a, 's, C, R, N> {
+        LockRecordQuery {
             client: self.client,
             params: self.params,
             query: self.query,
@@ -788,14 +788,14 @@ impl BelowReservedStmt {
         }
     }
 }
-pub struct TakeOverStmt(&'static str, Option<tokio_postgres::Statement>);
-pub fn take_over() -> TakeOverStmt {
-    TakeOverStmt(
-        "with differing as materialized ( select s.sku, s.total_count as was, f.total_count as counted from stock s join stock_file f on f.sku = s.sku where s.total_count <> f.total_count order by s.sku for no key update of s ), changed as ( update stock s set total_count = d.counted from differing d where s.sku = d.sku returning s.sku, d.counted - d.was as units ), created as ( insert into stock (sku, total_count) select f.sku, f.total_count from stock_file f where not exists (select from stock s where s.sku = f.sku) order by f.sku returning sku, total_count as units ), moved as ( insert into stock_movements (sku, units, reason, moment) select m.sku, m.units, $1, $2 from (select sku, units from changed union all select sku, units from created) m order by m.sku returning units) select (select count(*) from changed) as changed, (select count(*) from created) as created, cast(coalesce(sum(units) filter (where units > 0), 0) as bigint) as added, cast(coalesce(-sum(units) filter (where units < 0), 0) as bigint) as taken from moved",
+pub struct CompareStmt(&'static str, Option<tokio_postgres::Statement>);
+pub fn compare() -> CompareStmt {
+    CompareStmt(
+        "with differing as ( insert into stock_difference (sku, units) select s.sku, f.total_count - s.total_count from stock s join stock_file f on f.sku = s.sku where s.total_count <> f.total_count returning sku, units ), created as ( insert into stock (sku, total_count) select f.sku, f.total_count from stock_file f where not exists (select from stock s where s.sku = f.sku) order by f.sku returning sku, total_count as units ), moved as ( insert into stock_movements (sku, units, reason, moment) select m.sku, m.units, $1, $2 from (select sku, units from differing union all select sku, units from created) m order by m.sku returning units) select (select count(*) from differing) as changed, (select count(*) from created) as created, cast(coalesce(sum(units) filter (where units > 0), 0) as bigint) as added, cast(coalesce(-sum(units) filter (where units < 0), 0) as bigint) as taken from moved",
         None,
     )
 }
-impl TakeOverStmt {
+impl CompareStmt {
     pub async fn prepare<'a, C: GenericClient>(mut self, client: &'a C) -> Result<Self, tokio_postgres::Error> {
         self.1 = Some(client.prepare(self.0).await?);
         Ok(self)
@@ -805,30 +805,53 @@ impl TakeOverStmt {
         client: &'c C,
         reason: &'a T1,
         moment: &'a time::OffsetDateTime,
-    ) -> TakeOverQuery<'c, 'a, 's, C, TakeOver, 2> {
-        TakeOverQuery {
+    ) -> CompareQuery<'c, 'a, 's, C, Compare, 2> {
+        CompareQuery {
             client,
             params: [reason, moment],
             query: self.0,
             cached: self.1.as_ref(),
-            extractor: |row: &tokio_postgres::Row| -> Result<TakeOver, tokio_postgres::Error> {
-                Ok(TakeOver {
+            extractor: |row: &tokio_postgres::Row| -> Result<Compare, tokio_postgres::Error> {
+                Ok(Compare {
                     changed: row.try_get(0)?,
                     created: row.try_get(1)?,
                     added: row.try_get(2)?,
                     taken: row.try_get(3)?,
                 })
             },
-            mapper: |it| TakeOver::from(it),
+            mapper: |it| Compare::from(it),
         }
     }
 }
 impl<'c, 'a, 's, C: GenericClient, T1: crate::StringSql>
-    crate::client::async_::Params<'c, 'a, 's, TakeOverParams<T1>, TakeOverQuery<'c, 'a, 's, C, TakeOver, 2>, C>
-    for TakeOverStmt
+    crate::client::async_::Params<'c, 'a, 's, CompareParams<T1>, CompareQuery<'c, 'a, 's, C, Compare, 2>, C>
+    for CompareStmt
 {
-    fn params(&'s self, client: &'c C, params: &'a TakeOverParams<T1>) -> TakeOverQuery<'c, 'a, 's, C, TakeOver, 2> {
+    fn params(&'s self, client: &'c C, params: &'a CompareParams<T1>) -> CompareQuery<'c, 'a, 's, C, Compare, 2> {
         self.bind(client, &params.reason, &params.moment)
+    }
+}
+pub struct TakeOverStmt(&'static str, Option<tokio_postgres::Statement>);
+pub fn take_over() -> TakeOverStmt {
+    TakeOverStmt(
+        "with locked as materialized ( select s.sku, d.units from stock s join stock_difference d on d.sku = s.sku order by s.sku for no key update of s ), changed as ( update stock s set total_count = s.total_count + l.units from locked l where s.sku = l.sku returning 1) select 1 / cast(count(*) = (select count(*) from stock_difference) as integer) as complete from changed",
+        None,
+    )
+}
+impl TakeOverStmt {
+    pub async fn prepare<'a, C: GenericClient>(mut self, client: &'a C) -> Result<Self, tokio_postgres::Error> {
+        self.1 = Some(client.prepare(self.0).await?);
+        Ok(self)
+    }
+    pub fn bind<'c, 'a, 's, C: GenericClient>(&'s self, client: &'c C) -> I32Query<'c, 'a, 's, C, i32, 0> {
+        I32Query {
+            client,
+            params: [],
+            query: self.0,
+            cached: self.1.as_ref(),
+            extractor: |row| Ok(row.try_get(0)?),
+            mapper: |it| it,
+        }
     }
 }
 pub struct LockRecordStmt(&'static str, Option<tokio_postgres::Statement>);

@@ -1,5 +1,6 @@
-//! A file of counted stock: COPY into a temporary table, a look at what is wrong, then one statement
-//! that takes it over.
+//! A file of counted stock: COPY into a temporary table, a look at what is wrong, then a transaction
+//! that takes it over. It compares and records first, while orders go on; only its last statement
+//! locks the records that change, so that orders wait for them no longer than they have to.
 
 use std::io;
 use std::sync::Arc;
@@ -21,12 +22,12 @@ use super::super::errors::Refusal;
 use super::super::rows;
 use super::{PostgresStock, bounded};
 
-/// The temporary table.
-const TABLE: &str = include_str!("../../../../../sql/temporary/stock_file.sql");
+/// The temporary tables.
+const TABLES: &str = include_str!("../../../../../sql/temporary/stock_file.sql");
 const COPY: &str = "copy stock_file (line, sku, total_count) from stdin";
 /// For a piece of the file to be taken by the server, and for a look at all of it.
 const STAGE_TIMEOUT: Duration = Duration::from_secs(60);
-/// For the statement that takes the file over: orders of the skus that change wait as long.
+/// For each statement of the transaction. Orders of skus that change wait for the last one.
 const TAKE_OVER_TIMEOUT: Duration = Duration::from_secs(60);
 /// Records may be held by others for a moment; and what was looked at may have changed.
 const ATTEMPTS_MAX: u32 = 5;
@@ -46,7 +47,7 @@ pub(super) async fn import(
 ) -> Result<Imported, ImportError> {
     let client = keeper.connect().await?;
     // Nothing that is staged waits for a standby.
-    let prepare = format!("set synchronous_commit = local; {TABLE}");
+    let prepare = format!("set synchronous_commit = local; {TABLES}");
     bounded(STAGE_TIMEOUT, client.batch_execute(&prepare)).await?;
     let staged = stage(&client, file).await?;
     if staged.records > 0 {
@@ -171,18 +172,17 @@ async fn take_over(
         return Ok(Imported::Before(before.unwrap_or(now)));
     }
     let reason = format!("import of sha256:{}", staged.digest);
-    let taking = stock::take_over();
-    let taken = bounded(
-        TAKE_OVER_TIMEOUT,
-        taking.bind(&**client, &reason.as_str(), &moment).one(),
-    )
-    .await?;
+    let (comparing, reason) = (stock::compare(), reason.as_str());
+    let comparing = comparing.bind(&**client, &reason, &moment);
+    let found = bounded(TAKE_OVER_TIMEOUT, comparing.one()).await?;
+    bounded(STAGE_TIMEOUT, client.batch_execute("analyze stock_difference")).await?;
+    bounded(TAKE_OVER_TIMEOUT, stock::take_over().bind(&**client).one()).await?;
     Ok(Imported::Now {
         records: staged.records,
-        created: taken.created.unsigned_abs(),
-        changed: taken.changed.unsigned_abs(),
-        added: taken.added.unsigned_abs(),
-        taken: taken.taken.unsigned_abs(),
+        created: found.created.unsigned_abs(),
+        changed: found.changed.unsigned_abs(),
+        added: found.added.unsigned_abs(),
+        taken: found.taken.unsigned_abs(),
     })
 }
 

@@ -22,11 +22,22 @@ pub(super) fn keeper(connector: Arc<Connector>) -> PostgresStock {
     PostgresStock::new(connector, PATIENCE)
 }
 
-/// For many connections at once on a busy machine.
+/// For many connections at once on a busy machine: what is tested here is no deadline.
 pub(super) fn patient(database: &Database) -> Arc<Connector> {
     let mut settings = database.settings();
     settings.connect_timeout = PATIENCE;
+    settings.pool_timeout = PATIENCE;
+    settings.statement_timeout = PATIENCE;
     Connector::new(settings)
+}
+
+/// A ledger with this stock, a keeper of it, and a connection of the superuser.
+pub(super) async fn shop(stock: &[(i64, u32)]) -> (WholeLedger, PostgresStock, Client) {
+    let database = Database::fresh().await;
+    database.stock(stock).await;
+    let (connector, admin) = (patient(&database), database.admin().await);
+    let ledger = WholeLedger::connected(Arc::clone(&connector), Arc::new(database)).await;
+    (ledger, keeper(connector), admin)
 }
 
 pub(super) async fn import(keeper: &PostgresStock, file: &str) -> Result<Imported, ImportError> {
@@ -84,4 +95,27 @@ pub(super) async fn order(ledger: &WholeLedger, lines: &[(i64, u32)]) -> i64 {
         [Answer::Placed(Ok(order))] => order.get(),
         other => panic!("not placed: {other:?}"),
     }
+}
+
+/// Has the COMMIT of whoever moves 13 units wait at the gate, as when the standby is away.
+pub(super) async fn build_gate(admin: &Client) {
+    let gate = "
+        create function gate() returns trigger language plpgsql as $$ begin
+            perform set_config('lock_timeout', '0', true), set_config('statement_timeout', '0', true);
+            perform pg_advisory_xact_lock(13);
+            return null;
+        end $$;
+        create constraint trigger gate after insert on stock_movements deferrable initially deferred
+            for each row when (new.units = 13) execute function gate()";
+    admin.batch_execute(gate).await.unwrap();
+}
+
+/// Lets nobody through until the gate is opened.
+pub(super) async fn close_gate(admin: &Client) {
+    admin.batch_execute("select pg_advisory_lock(13)").await.unwrap();
+}
+
+/// Lets everybody through.
+pub(super) async fn open_gate(admin: &Client) {
+    admin.batch_execute("select pg_advisory_unlock(13)").await.unwrap();
 }

@@ -15,7 +15,7 @@ use adapters::postgres::settings::PostgresSettings;
 use adapters::postgres::turn::{Job, Turn};
 use domain::clock::Clock;
 use domain::order::ports::Outbox;
-use slog::{Logger, info};
+use slog::{Logger, info, warn};
 
 use super::super::{Process, StartError};
 use crate::clock::SystemClock;
@@ -48,7 +48,7 @@ pub(super) async fn open(process: &Process, log: &Logger) -> Result<Store, Start
 }
 
 /// A ledger of this process, with the stock of the settings.
-pub(super) fn in_memory(process: &Process) -> Result<Store, StartError> {
+fn in_memory(process: &Process) -> Result<Store, StartError> {
     let settings = &process.settings;
     let limits = LedgerLimits {
         orders_max: settings.loms.orders_max,
@@ -92,6 +92,12 @@ fn stock(settings: &Settings) -> Result<Vec<StockRecord>, StartError> {
 /// The ledger of a cluster, whose schema is brought up to date first. Its stock is not touched:
 /// `app stock import` loads it.
 async fn in_postgres(process: &Process, settings: PostgresSettings, log: &Logger) -> Result<Store, StartError> {
+    if !process.settings.loms.stock_file.is_empty() {
+        warn!(
+            log,
+            "loms.stock_file is for a ledger in memory: `app stock import` loads the stock of this one"
+        );
+    }
     let connector = Connector::new(settings);
     let schema = migrate(&connector).await?;
     info!(log, "the schema is ready"; "version" => schema.version, "migrations_applied" => schema.applied);

@@ -84,6 +84,48 @@ async fn settings_that_do_not_agree_and_files_that_are_not_there_are_refused() {
 }
 
 #[tokio::test]
+async fn all_problems_of_the_database_are_told_at_once_and_no_password() {
+    let url = "postgres://loms:hunter2@127.0.0.1:1/loms?sslmode=always&sslrootcert=ca.pem";
+    let variables = [("APP__POSTGRES__URL", url), ("APP__POSTGRES__PASSWORD", "hunter3")];
+    let arguments = [
+        "--role",
+        "loms",
+        "--set",
+        "postgres.password_file=no/such/password",
+        "--set",
+        "postgres.tls_ca_file=no/such/ca",
+        "--set",
+        "postgres.lock_timeout_ms=4000",
+        "--set",
+        "postgres.commit_timeout_ms=40000",
+    ];
+    let ended = run(&arguments, &variables).await;
+    assert_eq!((ended.code, ended.out.as_str()), (Some(2), ""));
+    for part in [
+        "postgres.url (APP__POSTGRES__URL): sslmode is none of",
+        "postgres.url (APP__POSTGRES__URL): has the parameter sslrootcert: say postgres.tls_ca_file",
+        "postgres.password_file (--set): is given, and postgres.password too",
+        "postgres.password_file (--set): \"no/such/password\" cannot be read",
+        "postgres.tls_ca_file (--set): \"no/such/ca\" cannot be read",
+        "postgres.lock_timeout_ms (--set): is 4000, not less than the 3000",
+        "http.answer_timeout_ms (built-in default): is 30000, less than the 52000 that a write may take",
+    ] {
+        assert!(ended.err.contains(part), "{part} is not in: {}", ended.err);
+    }
+    assert!(ended.err.starts_with("app: 7 problems"), "{}", ended.err);
+    let good = "postgres://loms:hunter2@127.0.0.1:1/loms";
+    let shown = run(&["--role", "loms", "--print-config"], &[("APP__POSTGRES__URL", good)]).await;
+    assert!(
+        shown.out.contains(r#"url = "postgres://loms:***@127.0.0.1:1/loms""#),
+        "{}",
+        shown.out
+    );
+    for text in [ended.err, shown.out, shown.err] {
+        assert!(!text.contains("hunter"), "{text}");
+    }
+}
+
+#[tokio::test]
 async fn flags_go_before_variables_before_the_file_before_defaults_and_secrets_are_hidden() {
     let folder = Folder::new();
     let file = "[cart]\nmax_carts = 11\nrequest_timeout_ms = 111\nproducts_concurrency = 3\n";
