@@ -184,12 +184,8 @@ async fn members_share_the_partitions_and_a_revoked_one_is_committed_before_it_g
     let mut first = join(&topics.settings);
     let got = take(&mut first, 40).await;
     let mut second = join(&topics.settings);
-    let revoked = loop {
-        match next(&mut first).await {
-            Arrival::Revoked(partitions) => break partitions,
-            Arrival::Deliveries(more) => panic!("{more:?}"),
-            Arrival::Closed => panic!("nobody closed it"),
-        }
+    let Arrival::Revoked(revoked) = next(&mut first).await else {
+        panic!("everything there is was delivered");
     };
     assert_eq!(revoked.len(), 1, "the other one stays");
     // What is handled until it is released counts.
@@ -252,7 +248,8 @@ async fn what_is_no_event_comes_whole_with_what_is_wrong_with_it() {
     let theirs = producer(&topics.settings);
     let good = r#"{"order_id":1,"status":"new","moment":"2026-01-02T03:04:05.678Z"}"#.as_bytes();
     let long = "x".repeat(300);
-    let cases: [(Option<&[u8]>, Option<&[u8]>, &str); 6] = [
+    type Case<'a> = (Option<&'a [u8]>, Option<&'a [u8]>, &'a str);
+    let cases: [Case<'_>; 6] = [
         (Some(b"\xff\x00 no JSON"), Some(b"7"), "expected value"),
         (None, Some(b"7"), "no value"),
         (Some(good), None, "no event-id header"),
