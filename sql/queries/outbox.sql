@@ -11,7 +11,7 @@ select count(*) from sent;
 --! backlog : (oldest?, newest?, oldest_moment?)
 -- Exact as far as `limit`; beyond it the span of the ids tells.
 select
-    (select count(*) from (select 1 from outbox limit :limit) counted) as counted,
+    (select count(*) from (select 1 from outbox order by event_id limit :limit) counted) as counted,
     (select min(event_id) from outbox) as oldest,
     (select max(event_id) from outbox) as newest,
     (select moment from outbox order by event_id limit 1) as oldest_moment;

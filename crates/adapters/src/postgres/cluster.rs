@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures::future::join_all;
 use sql::queries::nodes;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_postgres::Client;
 
@@ -77,11 +78,19 @@ impl Suspects {
     }
 }
 
+/// How a server is asked. To connect may take longer than a look: on a busy machine it would never
+/// succeed if each look began anew.
+#[derive(Debug, Default)]
+struct Place {
+    client: Option<Client>,
+    connecting: Option<JoinHandle<Option<Client>>>,
+}
+
 /// Keeps the view of the cluster.
 #[derive(Debug)]
 pub struct Cluster {
     connector: Arc<Connector>,
-    clients: Vec<Option<Client>>,
+    places: Vec<Place>,
     /// The primary of the last look, and how far it had written.
     before: Option<(usize, i64)>,
     view: watch::Sender<View>,
@@ -95,7 +104,7 @@ impl Cluster {
         let servers = connector.servers();
         Self {
             connector,
-            clients: std::iter::repeat_with(|| None).take(servers).collect(),
+            places: std::iter::repeat_with(Place::default).take(servers).collect(),
             before: None,
             view: watch::Sender::default(),
             suspects: Arc::new(Suspects((0..servers).map(|_| AtomicBool::new(false)).collect())),
@@ -132,13 +141,13 @@ impl Cluster {
     pub async fn look(&mut self) {
         let patience = self.connector.settings().health_interval;
         let connector = Arc::clone(&self.connector);
-        let looks = self.clients.iter_mut().enumerate().map(|(server, client)| {
+        let looks = self.places.iter_mut().enumerate().map(|(server, place)| {
             let connector = &connector;
             async move {
-                let look = timeout(patience, look(connector, server, client)).await.ok().flatten();
+                let look = timeout(patience, look(connector, server, place)).await.ok().flatten();
                 // Sessions that began while a server was set to be read only stay so.
                 if !look.as_ref().is_some_and(Look::may_be_kept) {
-                    *client = None;
+                    place.client = None;
                 }
                 look
             }
@@ -202,15 +211,25 @@ impl Cluster {
     }
 }
 
-/// Asks one server, over a connection that is kept.
-async fn look(connector: &Connector, server: usize, place: &mut Option<Client>) -> Option<Look> {
-    let client = match place {
-        Some(client) if !client.is_closed() => client,
-        _ => {
-            let (client, _driver) = connector.to(server, Session::Look).await.ok()?;
-            place.insert(client)
+impl Place {
+    /// A connection that is kept.
+    async fn client(&mut self, connector: &Arc<Connector>, server: usize) -> Option<&Client> {
+        if self.client.as_ref().is_none_or(Client::is_closed) {
+            let connecting = self.connecting.get_or_insert_with(|| {
+                let connector = Arc::clone(connector);
+                tokio::spawn(async move { Some(connector.to(server, Session::Look).await.ok()?.0) })
+            });
+            let connected = connecting.await;
+            self.connecting = None;
+            self.client = connected.ok().flatten();
         }
-    };
+        self.client.as_ref()
+    }
+}
+
+/// Asks one server.
+async fn look(connector: &Arc<Connector>, server: usize, place: &mut Place) -> Option<Look> {
+    let client = place.client(connector, server).await?;
     let standing = nodes::standing().bind(client).one().await.ok()?;
     if standing.standby {
         return Some(Look::Standby {

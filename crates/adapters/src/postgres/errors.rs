@@ -56,12 +56,6 @@ pub fn is_lock_timeout(error: &PgError) -> bool {
     error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE)
 }
 
-/// Whether the session may not write.
-#[must_use]
-pub fn is_read_only(error: &PgError) -> bool {
-    error.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION)
-}
-
 /// What is certain of a transaction whose COMMIT was not sent, or whose statements before the
 /// COMMIT failed: nothing was done. A member may be to blame only for errors of data.
 #[must_use]

@@ -18,8 +18,10 @@ mod embedded {
 const LOCK: i64 = 0x6c6f_6d73; // "loms"
 /// For all of it; a synchronous standby that is away makes every commit wait.
 const TIME_MAX: Duration = Duration::from_secs(120);
-/// A migration waits for a table only a moment, lest the orders queue behind it; then it tries again.
-const ATTEMPTS_MAX: u32 = 20;
+/// A migration waits for a table only a moment, because the orders queue behind it: this part of what
+/// an order waits for a row, so that none is refused. Then it tries again.
+const PART_OF_LOCK_TIMEOUT: u32 = 2;
+const ATTEMPTS_MAX: u32 = 100;
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// Why the schema is not ready.
@@ -77,16 +79,17 @@ pub async fn migrate_with(
     runner: impl Fn() -> Runner + Send + Sync,
 ) -> Result<Migrated, MigrateError> {
     let (mut client, _driver) = connector.primary(Session::Command).await?;
-    timeout(TIME_MAX, run(&mut client, runner))
+    let patience = connector.settings().lock_timeout / PART_OF_LOCK_TIMEOUT;
+    timeout(TIME_MAX, run(&mut client, patience, runner))
         .await
         .unwrap_or(Err(MigrateError::TimedOut))
 }
 
-async fn run(client: &mut Client, runner: impl Fn() -> Runner) -> Result<Migrated, MigrateError> {
-    let patience = TIME_MAX.as_millis();
+async fn run(client: &mut Client, patience: Duration, runner: impl Fn() -> Runner) -> Result<Migrated, MigrateError> {
+    let (turn, table) = (TIME_MAX.as_millis(), patience.as_millis().max(1));
     client
         .batch_execute(&format!(
-            "set lock_timeout = {patience}; select pg_advisory_lock({LOCK}); reset lock_timeout"
+            "set lock_timeout = {turn}; select pg_advisory_lock({LOCK}); set lock_timeout = {table}"
         ))
         .await?;
     let known = runner().get_migrations().iter().map(refinery::Migration::version).max();
@@ -124,7 +127,11 @@ async fn apply(client: &mut Client, runner: impl Fn() -> Runner) -> Result<usize
                 applied += report.applied_migrations().len();
                 break;
             }
-            Err(error) if attempt < ATTEMPTS_MAX && is_lock_timeout(&error) => tokio::time::sleep(PAUSE).await,
+            Err(error) if attempt < ATTEMPTS_MAX && is_lock_timeout(&error) => {
+                // Those before it are there to stay.
+                applied += error.report().map_or(0, |report| report.applied_migrations().len());
+                tokio::time::sleep(PAUSE).await;
+            }
             Err(error) => return Err(error.into()),
         }
     }

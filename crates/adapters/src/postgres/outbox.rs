@@ -11,6 +11,7 @@ use domain::trace::TraceContext;
 use domain::types::EventId;
 use sql::client::GenericClient;
 use sql::queries::outbox::{self, Unsent};
+use tokio::time::timeout;
 use tokio_postgres::Error;
 
 use super::errors::{Refusal, unread};
@@ -60,9 +61,15 @@ impl PostgresOutbox {
 
 async fn pooled<T>(pool: &WritePool, work: impl AsyncFnOnce(&Cached<'_>) -> Result<T, Error>) -> Result<T, QueryError> {
     let (connection, _) = pool.get().await.map_err(unread)?;
-    // The server bounds each statement.
-    let done = work(&Cached(&connection)).await;
-    done.map_err(unread)
+    // The server bounds each statement, unless it is frozen.
+    let done = timeout(pool.patience(), work(&Cached(&connection))).await;
+    match done {
+        Ok(done) => done.map_err(unread),
+        Err(_) => {
+            pool.distrust(connection);
+            Err(unread(Refusal::TimedOut))
+        }
+    }
 }
 
 impl Outbox for PostgresOutbox {

@@ -5,7 +5,7 @@
 //! frozen server accepts connections and answers none.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 pub use deadpool_postgres::BuildError;
@@ -19,6 +19,7 @@ use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_postgres::{Client, Config, Error as PgError};
 
 use super::connect::{ConnectError, Connector, Session};
@@ -67,10 +68,25 @@ impl Connect for Maker {
     }
 }
 
+/// A wait of a hook, which the pool does not bound by itself.
+async fn bounded<T>(patience: Duration, work: impl Future<Output = Result<T, PgError>>) -> Result<T, HookError> {
+    match timeout(patience, work).await {
+        Ok(done) => done.map_err(HookError::Backend),
+        Err(_) => Err(HookError::message("the server does not answer")),
+    }
+}
+
 /// Bounded in every wait. A pool that writes has all statements of the unit of work prepared.
 fn pool(maker: Maker, connections_max: usize) -> Result<Pool, BuildError> {
     let settings = maker.connector.settings().clone();
     let warm = maker.session == Session::Write;
+    let (patience, to_prepare) = (
+        settings.connect_timeout,
+        settings.pool_timeout + settings.statement_timeout,
+    );
+    // One idle connection did not answer: the others are not waited for, one after the other.
+    let silent = Arc::new(AtomicBool::new(false));
+    let made = Arc::clone(&silent);
     let config = ManagerConfig {
         recycling_method: RecyclingMethod::Fast,
     };
@@ -81,19 +97,26 @@ fn pool(maker: Maker, connections_max: usize) -> Result<Pool, BuildError> {
         .recycle_timeout(Some(settings.connect_timeout))
         .post_create(Hook::async_fn(
             move |client: &mut deadpool_postgres::ClientWrapper, _| {
+                made.store(false, Ordering::Relaxed);
                 Box::pin(async move {
                     if warm {
-                        Statements::prepare(&Cached(client)).await.map_err(HookError::Backend)?;
+                        bounded(to_prepare, Statements::prepare(&Cached(client))).await?;
                     }
                     Ok(())
                 })
             },
         ))
         .pre_recycle(Hook::async_fn(
-            |client: &mut deadpool_postgres::ClientWrapper, metrics| {
+            move |client: &mut deadpool_postgres::ClientWrapper, metrics| {
+                let (silent, idle) = (Arc::clone(&silent), metrics.last_used() > FRESH);
                 Box::pin(async move {
-                    if metrics.last_used() > FRESH {
-                        client.simple_query("").await.map_err(HookError::Backend)?;
+                    if silent.load(Ordering::Relaxed) {
+                        return Err(HookError::message("another connection did not answer"));
+                    }
+                    if idle {
+                        let pinged = bounded(patience, client.simple_query("")).await;
+                        silent.store(pinged.is_err(), Ordering::Relaxed);
+                        pinged?;
                     }
                     Ok(())
                 })
@@ -114,6 +137,8 @@ pub struct WritePool {
     failure: Arc<Mutex<Option<ConnectError>>>,
     /// Connections that wait for an overdue COMMIT.
     overdue: Arc<AtomicUsize>,
+    /// Whether no COMMIT was answered since one was overdue.
+    silent: Arc<AtomicBool>,
     connections_max: usize,
 }
 
@@ -136,6 +161,7 @@ impl WritePool {
             pool: Arc::new(Mutex::new((0, pool(maker.clone(), connections_max)?))),
             maker,
             overdue: Arc::default(),
+            silent: Arc::default(),
             connections_max,
         })
     }
@@ -153,8 +179,12 @@ impl WritePool {
         for _ in 0..ATTEMPTS_MAX {
             let mut timelines = self.connector.timelines();
             let newest = *timelines.borrow_and_update();
-            let got = self.of_timeline(newest)?.get().await;
-            let connection = got.map_err(|error| LedgerError::Busy(why(error, &self.failure)))?;
+            let connection = match self.of_timeline(newest)?.get().await {
+                Ok(connection) => connection,
+                // A newer timeline closed the pool that this one waited for.
+                Err(PoolError::Closed) => continue,
+                Err(error) => return Err(LedgerError::Busy(why(error, &self.failure))),
+            };
             if !timelines.has_changed().unwrap_or(true) {
                 return Ok((connection, timelines));
             }
@@ -173,6 +203,13 @@ impl WritePool {
         Ok(place.1.clone())
     }
 
+    /// For the answer to one statement: the server bounds it, unless it is frozen.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        let settings = self.connector.settings();
+        settings.statement_timeout + settings.lock_timeout
+    }
+
     /// How many connections wait for an overdue COMMIT.
     #[must_use]
     pub fn overdue(&self) -> usize {
@@ -185,10 +222,22 @@ impl WritePool {
         self.overdue() >= self.connections_max
     }
 
+    /// Whether a COMMIT is overdue and none was answered since: the primary waits for a standby.
+    #[must_use]
+    pub fn is_stuck(&self) -> bool {
+        self.overdue() > 0 && self.silent.load(Ordering::Relaxed)
+    }
+
+    /// Notes that a COMMIT was answered.
+    pub fn note_committed(&self) {
+        self.silent.store(false, Ordering::Relaxed);
+    }
+
     /// Counts a connection as overdue as long as what is returned lives.
     #[must_use]
     pub fn count_overdue(&self) -> Overdue {
         self.overdue.fetch_add(1, Ordering::Relaxed);
+        self.silent.store(true, Ordering::Relaxed);
         Overdue(Arc::clone(&self.overdue))
     }
 

@@ -58,6 +58,23 @@ impl Servers {
         }
     }
 
+    /// Those that `scripts/services.sh env postgres` tells of in these lines.
+    #[must_use]
+    pub fn told(lines: &str) -> Self {
+        let variable = |name: &str| {
+            let begin = format!("export {name}='");
+            let told = lines
+                .lines()
+                .find_map(|line| line.strip_prefix(&begin)?.strip_suffix('\''));
+            told.unwrap_or_else(|| panic!("{name} is not told"))
+        };
+        Self {
+            primary: variable("APP_TEST_POSTGRES").parse().unwrap(),
+            standby: variable("APP_TEST_POSTGRES_STANDBY").parse().unwrap(),
+            cluster: variable("APP_TEST_POSTGRES_CLUSTER").to_owned(),
+        }
+    }
+
     /// All of them as one target.
     #[must_use]
     pub fn both(&self, database: &str) -> Config {
@@ -105,7 +122,12 @@ pub struct Database {
 impl Database {
     /// With the schema and nothing in it.
     pub async fn fresh() -> Self {
-        let database = Self::empty().await;
+        Self::fresh_on(Servers::of_this_run()).await
+    }
+
+    /// With the schema and nothing in it, on servers of the test's own.
+    pub async fn fresh_on(servers: Servers) -> Self {
+        let database = Self::empty(servers).await;
         let admin = admin(&database.servers.primary, "postgres").await;
         let template = template(&database.servers, &admin).await;
         let copy = format!("create database {} template {template}", database.name);
@@ -115,7 +137,7 @@ impl Database {
 
     /// With nothing at all.
     pub async fn bare() -> Self {
-        let database = Self::empty().await;
+        let database = Self::empty(Servers::of_this_run()).await;
         let admin = admin(&database.servers.primary, "postgres").await;
         admin
             .batch_execute(&format!("create database {}", database.name))
@@ -128,8 +150,7 @@ impl Database {
         clippy::disallowed_methods,
         reason = "names of databases must differ between processes"
     )]
-    async fn empty() -> Self {
-        let servers = Servers::of_this_run();
+    async fn empty(servers: Servers) -> Self {
         let admin = admin(&servers.primary, "postgres").await;
         let row = admin.query_one("show cluster_name", &[]).await.unwrap();
         let found: String = row.get(0);

@@ -16,7 +16,7 @@ use domain::order::ports::LedgerError;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::errors::{Refusal, busy, is_lock_timeout, is_read_only, rolled_back, unknown};
+use super::errors::{Refusal, busy, is_lock_timeout, rolled_back, unknown};
 use super::ids::OrderIds;
 use super::pool::WritePool;
 use super::settings::PostgresSettings;
@@ -63,9 +63,8 @@ impl Unit {
         ids: &OrderIds,
         settings: &PostgresSettings,
     ) -> Result<Loaded, LedgerError> {
-        let patience = settings.statement_timeout + settings.lock_timeout;
         let client = Cached(self.connection()?);
-        let loaded = timeout(patience, async {
+        let loaded = timeout(self.pool.patience(), async {
             let statements = Statements::prepare(&client).await?;
             load::load(&client, &statements, footprint, ids).await
         });
@@ -76,13 +75,14 @@ impl Unit {
             }
             Ok(Err(error)) if is_lock_timeout(&error) => self.contended(footprint, settings).await,
             Ok(Err(error)) => {
-                if is_read_only(&error) {
-                    // Sessions that began while the database was read only stay so.
-                    self.distrust();
-                } else {
-                    self.end(settings).await;
+                let error = rolled_back(error);
+                match error {
+                    // No member is to blame, so it may be the connection: prepared for another schema,
+                    // or begun while the database was read only.
+                    LedgerError::Busy(_) | LedgerError::Unknown(_) => self.distrust(),
+                    LedgerError::RolledBack(_) | LedgerError::Contended(_) => self.end(settings).await,
                 }
-                Err(rolled_back(error))
+                Err(error)
             }
             Err(_) => {
                 self.distrust();
@@ -153,6 +153,7 @@ impl Unit {
         match timeout(settings.commit_timeout, &mut committing).await {
             Ok(committed) => {
                 committed.unwrap_or_else(|_| Err(unknown(Refusal::NoAnswer)))?;
+                self.pool.note_committed();
                 for rest in self.rests.drain(..) {
                     ids.keep(rest);
                 }

@@ -5,6 +5,7 @@ mod blocked;
 mod cluster;
 mod figures;
 mod frozen;
+mod full;
 #[path = "../shop/harness.rs"]
 #[allow(dead_code, reason = "shared with the tests of the shop, which use all of it")]
 mod harness;
@@ -12,8 +13,13 @@ mod killed;
 mod load;
 mod loms;
 mod middle;
+mod migration;
+mod primary;
 #[path = "../e2e/contract/process.rs"]
 #[allow(dead_code, reason = "shared with the tests of the contract, which use all of it")]
 mod process;
 mod races;
+mod report;
+mod stage;
+mod standby;
 mod verify;

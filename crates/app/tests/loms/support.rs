@@ -14,6 +14,7 @@ use app::grpc::service::LomsService;
 use app::http::{Server, gateway};
 use app::lifecycle::{Lifecycle, Stage};
 use app::telemetry::{RequestLog, Tracing};
+use app::wiring::loms::LomsReads;
 use domain::clock::Clock;
 use domain::order::ports::OrderBook;
 use domain::stock::model::Stock;
@@ -101,7 +102,7 @@ pub(crate) async fn gateway() -> (String, Lifecycle) {
     let ledger = ledger();
     let (book, batches) = order_book(BATCHES, Arc::clone(&ledger), SystemClock, Arc::new(Notify::new()));
     life.spawn(Stage::Relay, "batches", batches.run(life.token(Stage::Relay)));
-    let service = actix_web::web::Data::new(LomsService::new(book, ledger, quiet()));
+    let service = actix_web::web::Data::new(LomsService::new(book, LomsReads::Memory(ledger), quiet()));
     let server = Server {
         service: "loms",
         listen: "127.0.0.1:0".parse().unwrap(),

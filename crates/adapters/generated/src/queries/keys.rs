@@ -64,7 +64,7 @@ where
 pub struct ForgetKeysStmt(&'static str, Option<tokio_postgres::Statement>);
 pub fn forget_keys() -> ForgetKeysStmt {
     ForgetKeysStmt(
-        "with old as ( select user_id, key from idempotency_keys where created_at < $1 order by created_at limit $2 for update skip locked ), gone as ( delete from idempotency_keys k using old where k.user_id = old.user_id and k.key = old.key returning 1) select count(*) from gone",
+        "with gone as ( delete from idempotency_keys where ctid = any(array( select ctid from idempotency_keys where created_at < $1 order by created_at limit $2 for update skip locked)) returning 1) select count(*) from gone",
         None,
     )
 }

@@ -843,7 +843,7 @@ impl<
 pub struct SettleOrdersStmt(&'static str, Option<tokio_postgres::Statement>);
 pub fn settle_orders() -> SettleOrdersStmt {
     SettleOrdersStmt(
-        "with settled as ( update orders o set status = s.status, settled_at = s.moment from unnest(cast($1 as bigint[]), cast($2 as order_status[]), cast($3 as timestamptz[])) as s (id, status, moment) where o.id = s.id and o.status = 'awaiting payment' returning 1) select 1 / cast(count(*) = cardinality(cast($1 as bigint[])) as integer) as complete from settled",
+        "with settled as ( update orders o set status = s.status, settled_at = s.moment from unnest(cast($1 as bigint[]), cast($2 as order_status[]), cast($3 as timestamptz[])) as s (id, status, moment) where o.id = s.id and o.id = any(cast($1 as bigint[])) and cast(o.status as text) = 'awaiting payment' returning 1) select 1 / cast(count(*) = cardinality(cast($1 as bigint[])) as integer) as complete from settled",
         None,
     )
 }

@@ -1,6 +1,7 @@
 //! All ports of the ledger over one database, as one instance of LOMS has them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::clock::Moment;
 use domain::order::event::OrderEvent;
@@ -11,13 +12,18 @@ use domain::order::status::OrderStatus;
 use domain::stock::model::{Movement, Stock};
 use domain::stock::ports::StockQueries;
 use domain::types::{EventId, OrderId, Sku};
+use tokio::sync::watch;
+use tokio::time::timeout;
 
-use super::super::cluster::Cluster;
+use super::super::cluster::{Cluster, View};
 use super::super::connect::Connector;
 use super::super::ledger::PostgresLedger;
 use super::super::outbox::PostgresOutbox;
 use super::super::reads::PostgresReads;
 use super::Database;
+
+/// For anything to show.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The ports of one instance. Several over one database are several instances.
 #[derive(Debug)]
@@ -32,6 +38,8 @@ pub struct WholeLedger {
     pub connector: Arc<Connector>,
     /// The database, which lives as long as an instance does.
     pub database: Arc<Database>,
+    /// The cluster as this instance sees it.
+    pub view: watch::Receiver<View>,
     cluster: tokio::task::JoinHandle<()>,
 }
 
@@ -50,11 +58,20 @@ impl WholeLedger {
         Self {
             outbox: PostgresOutbox::unfenced(ledger.writes().clone(), Arc::clone(&reads)),
             reads,
+            view: cluster.view(),
             cluster: tokio::spawn(cluster.keep()),
             ledger,
             connector,
             database,
         }
+    }
+
+    /// Waits until so many standbys answer reads.
+    pub async fn in_step(&self, standbys: usize) {
+        let mut view = self.view.clone();
+        let seen = view.wait_for(|view| view.replicas.len() == standbys);
+        let seen = timeout(PATIENCE, seen).await.map(drop);
+        assert!(seen.is_ok(), "not {standbys} in step: {:?}", *self.view.borrow());
     }
 }
 

@@ -125,7 +125,7 @@ async fn in_postgres(process: &Process, settings: PostgresSettings, log: &Logger
 fn report_health(process: &Process, cluster: &Cluster, writes: &WritePool) {
     let (view, writes) = (cluster.view(), writes.clone());
     process.health.required("ledger", move || {
-        let good = view.borrow().takes_writes && !writes.is_exhausted();
+        let good = view.borrow().takes_writes && !writes.is_exhausted() && !writes.is_stuck();
         async move {
             if good {
                 Ok(())
