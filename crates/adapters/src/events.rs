@@ -15,6 +15,9 @@ use serde::{Deserialize, Serialize};
 /// The type of the value.
 pub const CONTENT_TYPE: &str = "application/json";
 
+/// The longest event id: ids are remembered, and memory is bounded.
+const EVENT_ID_MAX_BYTES: usize = 256;
+
 /// The value, exactly these fields.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -89,8 +92,12 @@ impl Message {
         let status = OrderStatus::parse(&value.status);
         let status = status.ok_or_else(|| Unreadable(format!("unknown status {:?}", value.status)))?;
         let moment = Moment::parse(&value.moment).map_err(|error| Unreadable(format!("moment: {error}")))?;
-        if self.event_id.is_empty() {
-            return Err(Unreadable("no event-id header".to_owned()));
+        if self.event_id.is_empty() || self.event_id.len() > EVENT_ID_MAX_BYTES {
+            let reason = format!(
+                "the header {EVENT_ID} has {} bytes, not 1 to {EVENT_ID_MAX_BYTES}",
+                self.event_id.len()
+            );
+            return Err(Unreadable(reason));
         }
         Ok(Received {
             event_id: self.event_id.clone(),

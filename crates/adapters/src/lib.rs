@@ -18,3 +18,5 @@ pub mod memory;
 pub mod postgres;
 #[cfg(any(feature = "cart", feature = "products"))]
 pub mod products;
+#[cfg(feature = "notifier")]
+pub mod webhook;

@@ -10,6 +10,8 @@
 
 pub mod audit;
 pub mod db;
+#[cfg(feature = "notifier")]
+pub mod dlq;
 pub mod migrate;
 pub mod stock;
 #[cfg(feature = "notifier")]
@@ -60,6 +62,10 @@ pub enum Command {
     #[cfg(feature = "notifier")]
     #[command(long_about = topics::ABOUT)]
     Topics,
+    /// Show order events that could not be handled, and send them back
+    #[cfg(feature = "notifier")]
+    #[command(subcommand)]
+    Dlq(dlq::DlqCommand),
 }
 
 /// Why a command did not do what it was asked for.
@@ -85,6 +91,19 @@ pub enum CommandError {
     #[cfg(feature = "notifier")]
     #[error("{}", chain(.0))]
     Topics(#[from] adapters::kafka::topics::TopicsError),
+    /// Dead letters cannot be looked through.
+    #[cfg(feature = "notifier")]
+    #[error("{}", chain(.0))]
+    Letters(#[from] adapters::kafka::letters::LettersError),
+    /// A dead letter was not sent back; those before it were.
+    #[cfg(feature = "notifier")]
+    #[error("the dead letter {place} was not sent back: {}; --skip {place} passes it over", chain(.source))]
+    Replay {
+        /// Where it stands.
+        place: domain::notify::ports::Position,
+        /// Why.
+        source: adapters::kafka::errors::KafkaError,
+    },
     /// The settings of the database are of no use.
     #[error("{}", chain(.0))]
     Settings(StartError),
@@ -152,7 +171,7 @@ impl CommandError {
             #[cfg(feature = "notifier")]
             Self::NoBrokers | Self::Brokers(_) => 2,
             #[cfg(feature = "notifier")]
-            Self::Topics(_) => 1,
+            Self::Topics(_) | Self::Letters(_) | Self::Replay { .. } => 1,
             Self::Unknown { .. } | Self::Audit(_) => 3,
             Self::Runtime(_)
             | Self::Output(_)
@@ -196,6 +215,8 @@ async fn perform(command: Command, settings: &Settings) -> Result<(), CommandErr
         Command::Db(command) => db::run(command, &*connector(settings)?).await,
         #[cfg(feature = "notifier")]
         Command::Topics => topics::run(settings).await,
+        #[cfg(feature = "notifier")]
+        Command::Dlq(command) => dlq::run(command, settings).await,
     }
 }
 

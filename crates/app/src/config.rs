@@ -17,6 +17,7 @@ mod files;
 mod kafka;
 mod layers;
 mod loms;
+mod notifier;
 mod postgres;
 mod problem;
 mod process;
@@ -34,7 +35,8 @@ pub use cart::{CartSettings, CheckoutSettings, LomsClientSettings, ProductsClien
 #[cfg(feature = "loms")]
 pub use database::DatabaseError;
 pub use kafka::KafkaConfig;
-pub use loms::{AuditSettings, LomsSettings, NotifierSettings, OrderSettings, RelaySettings};
+pub use loms::{AuditSettings, LomsSettings, OrderSettings, RelaySettings};
+pub use notifier::{NotifierSettings, SinkKind, WebhookConfig};
 pub use postgres::{DatabaseUrl, PostgresConfig};
 pub use problem::{Problem, Problems};
 pub use process::{HttpSettings, LogSettings, OpsSettings, ProfilingSettings, ShutdownSettings, TraceSettings};

@@ -19,5 +19,5 @@ pub mod roles;
 #[cfg(any(feature = "cart", feature = "loms"))]
 pub mod status;
 pub mod telemetry;
-#[cfg(any(feature = "cart", feature = "loms"))]
+#[cfg(any(feature = "cart", feature = "loms", feature = "notifier"))]
 pub mod wiring;

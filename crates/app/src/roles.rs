@@ -91,6 +91,14 @@ pub enum StartError {
     #[cfg(feature = "loms")]
     #[error(transparent)]
     Pool(#[from] adapters::postgres::pool::BuildError),
+    /// The notifier cannot consume.
+    #[cfg(feature = "notifier")]
+    #[error(transparent)]
+    Consumer(#[from] adapters::kafka::consumer::CannotBuild),
+    /// The webhook of the notifier cannot be used.
+    #[cfg(feature = "notifier")]
+    #[error(transparent)]
+    Webhook(#[from] adapters::webhook::WebhookError),
     /// The client of products cannot be made.
     #[cfg(feature = "cart")]
     #[error(transparent)]

@@ -7,5 +7,7 @@ pub mod cart;
 pub mod links;
 #[cfg(feature = "loms")]
 pub mod loms;
+#[cfg(feature = "notifier")]
+pub mod notifier;
 #[cfg(feature = "loms")]
 pub mod postgres;

@@ -18,6 +18,9 @@ pub const PARTITION: &str = "dlq-partition";
 /// Header: its offset there, where it has one.
 pub const OFFSET: &str = "dlq-offset";
 
+/// Header: it is here without its key and value, because the broker refused the whole, for this reason.
+pub const LEFT_OUT: &str = "dlq-left-out";
+
 /// The most bytes of a reason.
 const REASON_MAX_BYTES: usize = 1_024;
 

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use domain::error::{Cause, cause};
-use domain::notify::ports::{DeadLetters, Delivery, EventSource, Position};
+use domain::notify::ports::{Arrival, DeadLetters, Delivery, EventSource, Position};
 use domain::order::event::OrderEvent;
 use domain::order::ports::{EventPublisher, PublishError, Published};
 use parking_lot::Mutex;
@@ -75,6 +75,7 @@ impl MemoryStream {
         MemorySource {
             shared: Arc::clone(&self.shared),
             next,
+            held_max: usize::MAX,
             closed: false,
         }
     }
@@ -127,18 +128,28 @@ impl EventPublisher for MemoryStream {
 pub struct MemorySource {
     shared: Arc<Shared>,
     next: Vec<usize>,
+    held_max: usize,
     closed: bool,
 }
 
 impl MemorySource {
+    /// Has it deliver at most `max` messages of a partition before they are committed.
+    #[must_use]
+    pub fn holding(mut self, max: usize) -> Self {
+        self.held_max = max;
+        self
+    }
+
     fn take(&mut self, max: usize) -> Vec<Delivery> {
         let state = self.shared.partitions.lock();
         let mut taken = Vec::new();
         for (number, (partition, next)) in state.0.iter().zip(&mut self.next).enumerate() {
             // Another consumer may have committed what this one has not seen.
             *next = (*next).max(partition.first);
+            let held = *next - partition.first;
             let share = max.div_ceil(PARTITIONS as usize).min(max - taken.len());
-            for message in partition.messages.iter().skip(*next - partition.first).take(share) {
+            let share = share.min(self.held_max.saturating_sub(held));
+            for message in partition.messages.iter().skip(held).take(share) {
                 let offset = i64::try_from(*next).unwrap_or(i64::MAX);
                 let position = Position {
                     partition: i32::try_from(number).unwrap_or(0),
@@ -148,22 +159,32 @@ impl MemorySource {
                 taken.push(Delivery {
                     position,
                     content: message.decode(),
-                    key,
-                    value,
+                    key: Some(key),
+                    value: Some(value),
+                    headers: message.headers(),
                 });
                 *next += 1;
             }
         }
         taken
     }
+
+    fn has_all(&self) -> bool {
+        let state = self.shared.partitions.lock();
+        let mut partitions = state.0.iter().zip(&self.next);
+        partitions.all(|(partition, next)| *next >= partition.first + partition.messages.len())
+    }
 }
 
 impl EventSource for MemorySource {
-    async fn next(&mut self, max: usize) -> Result<Vec<Delivery>, Cause> {
+    async fn next(&mut self, max: usize) -> Result<Arrival, Cause> {
         loop {
             let taken = self.take(max.max(1));
-            if self.closed || !taken.is_empty() {
-                return Ok(taken);
+            if !taken.is_empty() {
+                return Ok(Arrival::Deliveries(taken));
+            }
+            if self.closed && self.has_all() {
+                return Ok(Arrival::Closed);
             }
             let shared = Arc::clone(&self.shared);
             shared.arrived.notified().await;
@@ -187,6 +208,15 @@ impl EventSource for MemorySource {
                 partition.first += 1;
             }
         }
+        drop(state);
+        // A partition of which too much was held may go on.
+        self.shared.arrived.notify_one();
+        Ok(())
+    }
+
+    fn release(&mut self, _: &[i32]) {}
+
+    async fn leave(self) -> Result<(), Cause> {
         Ok(())
     }
 }

@@ -4,7 +4,9 @@
 mod support;
 
 mod broken;
+mod consume;
 mod contract;
+mod letters;
 mod refused;
 mod secure;
 mod topics;

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use super::check::Checker;
+use super::notifier::disagreements;
 use super::problem::Problem;
 use super::role::Role;
 use super::{Listen, Settings};
@@ -55,6 +56,9 @@ pub(super) fn check(settings: &Settings, checker: &Checker) -> Vec<Problem> {
         if longest < first {
             say(key, format!("is {longest}, less than the {first} that it bounds"));
         }
+    }
+    for (key, reason) in disagreements(&settings.notifier) {
+        say(key, reason);
     }
     if settings.role.0.is_some_and(|role| role.name() == "all") {
         for (key, other, address) in shared_addresses(settings) {

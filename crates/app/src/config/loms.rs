@@ -1,4 +1,4 @@
-//! Settings of LOMS, of its audit, of its relay, and of the notifier.
+//! Settings of LOMS, of its audit, and of its relay.
 
 use std::time::Duration;
 
@@ -100,26 +100,4 @@ settings! {
         retry_pause_max_ms: u64 = 1_000, "1 to 600000", (range(min = 1, max = 600_000)) => retry_pause_max from_millis;
     }
     groups {}
-}
-
-settings! {
-    /// What passes events on.
-    NotifierSettings {
-        /// Event ids that are remembered, to tell repeats.
-        dedupe_window: usize = 100_000, "1 to 10000000", (range(min = 1, max = 10_000_000));
-        /// Events in memory, a partition, that were not handled yet; beyond it they wait in the outbox.
-        stream_max: usize = 100_000, "1 to 100000000", (range(min = 1, max = 100_000_000));
-        /// Events in memory that could not be handled; beyond it the next one waits.
-        dead_letters_max: usize = 10_000, "1 to 10000000", (range(min = 1, max = 10_000_000));
-        /// Events that are taken at once.
-        batch_max: usize = 256, "1 to 100000", (range(min = 1, max = 100_000));
-        /// Pause after the first failure; it doubles.
-        retry_pause_ms: u64 = 50, "1 to 60000", (range(min = 1, max = 60_000)) => retry_pause from_millis;
-        /// The longest pause after failures.
-        retry_pause_max_ms: u64 = 1_000, "1 to 600000", (range(min = 1, max = 600_000)) => retry_pause_max from_millis;
-    }
-    groups {
-        /// Where operations ask.
-        http: Listen = Listen::on(8085);
-    }
 }

@@ -1,323 +1,280 @@
-//! Drives the notifier: takes deliveries, has each handled in order, makes them safe, and only
-//! then commits their positions. What must wait is tried again with growing pauses; nothing is
-//! skipped.
+//! Drives the notifier: takes deliveries and gives each partition to a task of its own, which handles
+//! them in order, makes them safe, and only then has their positions committed. While the place of
+//! one partition's events does not answer, its task tries again with growing pauses, the source holds
+//! that partition back, and the others go on; nothing is skipped.
+//!
+//! A partition that is taken away is let go of as soon as what its task has in hand is done. At the
+//! end what is held is still handled, within a limit, then committed, and the group is left.
 
-use std::collections::BTreeMap;
+mod partition;
+
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
-use domain::notify::handle::{HandleEvent, Handled};
-use domain::notify::ports::{DeadLetters, Delivery, EventSink, EventSource, Position};
-use slog::{Logger, error, info, warn};
+use domain::error::Cause;
+use domain::notify::handle::HandleEvent;
+use domain::notify::ports::{Arrival, DeadLetters, Delivery, EventSink, EventSource, Position};
+use parking_lot::Mutex;
+use slog::{Logger, info, warn};
+use tokio::sync::{Notify, mpsc};
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::pause::Pauses;
+use self::partition::{PartitionTask, Repeats};
 use crate::telemetry::chain;
 
 /// The bounds of the notifier.
 #[derive(Debug, Clone, Copy)]
 pub struct ConsumerLimits {
-    /// Most deliveries held.
+    /// Most deliveries that are taken, or made safe, at once.
     pub batch_max: usize,
+    /// Most deliveries of a partition that are held.
+    pub held_max: usize,
     /// The first pause when something does not answer; it doubles.
     pub first_pause: Duration,
     /// The longest pause.
     pub longest_pause: Duration,
+    /// Repeats of a partition are told once in so many deliveries.
+    pub tell_every: usize,
+    /// Time for what a task has in hand when its partition is taken away.
+    pub release_within: Duration,
+    /// Time for everything that is held at the end.
+    pub finish_within: Duration,
 }
 
 /// Handles deliveries until it is stopped or its source is closed.
 #[derive(Debug)]
-pub struct Consumer<Src, S, D> {
+pub struct Consumer<Src, F> {
     /// Where deliveries come from.
     pub source: Src,
-    /// What is done with each.
-    pub handler: HandleEvent<S, D>,
+    /// Makes what handles the deliveries of one partition.
+    pub handler: F,
+    /// The topic, for the log.
+    pub topic: String,
     /// Its bounds.
     pub limits: ConsumerLimits,
     /// Where failures are told.
     pub log: Logger,
 }
 
-impl<Src: EventSource, S: EventSink, D: DeadLetters> Consumer<Src, S, D> {
+/// How far each partition was handled and made safe, since somebody last took it.
+#[derive(Debug, Default)]
+struct Progress {
+    handled: Mutex<BTreeMap<i32, Position>>,
+    made: Notify,
+}
+
+impl Progress {
+    fn note(&self, position: Position) {
+        self.handled.lock().insert(position.partition, position);
+        self.made.notify_one();
+    }
+
+    fn take(&self) -> Vec<Position> {
+        std::mem::take(&mut *self.handled.lock()).into_values().collect()
+    }
+}
+
+/// An assignment of a partition, as the driver sees its task.
+struct Held {
+    /// Gone when nothing more comes.
+    queue: Option<mpsc::Sender<Delivery>>,
+    /// Cancelled when nothing that does not answer is waited for any more.
+    hurry: CancellationToken,
+    /// Cancelled when it has to end.
+    give_up: CancellationToken,
+}
+
+impl<Src: EventSource, F, S: EventSink, D: DeadLetters> Consumer<Src, F>
+where
+    F: FnMut() -> HandleEvent<S, D> + Send + 'static,
+{
     /// Runs; what is held when it is stopped is still handled, made safe and committed.
-    pub async fn run(mut self, stop: CancellationToken) {
-        loop {
-            let next = match stop.run_until_cancelled(self.source.next(self.limits.batch_max)).await {
-                Some(next) => next,
-                None => {
-                    self.source.close();
-                    self.source.next(self.limits.batch_max).await
+    ///
+    /// # Panics
+    /// Where the task of a partition does.
+    pub async fn run(self, stop: CancellationToken) {
+        let driver = Driver {
+            progress: Arc::default(),
+            partitions: HashMap::new(),
+            leaving: HashSet::new(),
+            tasks: JoinSet::new(),
+            failures: 0,
+            stop,
+            consumer: self,
+        };
+        driver.run().await;
+    }
+}
+
+/// The running consumer.
+struct Driver<Src, F> {
+    progress: Arc<Progress>,
+    /// An entry stays as long as its assignment, also when its task has ended early: what comes after
+    /// a delivery that was given up must not be handled.
+    partitions: HashMap<i32, Held>,
+    /// Revoked, and not released yet.
+    leaving: HashSet<i32>,
+    tasks: JoinSet<i32>,
+    failures: u64,
+    stop: CancellationToken,
+    consumer: Consumer<Src, F>,
+}
+
+impl<Src: EventSource, F, S: EventSink, D: DeadLetters> Driver<Src, F>
+where
+    F: FnMut() -> HandleEvent<S, D> + Send + 'static,
+{
+    async fn run(mut self) {
+        let limits = self.consumer.limits;
+        let (stop, progress) = (self.stop.clone(), Arc::clone(&self.progress));
+        let (mut stopping, mut closed) = (false, false);
+        let too_late = async {
+            stop.cancelled().await;
+            tokio::time::sleep(limits.finish_within).await;
+        };
+        tokio::pin!(too_late);
+        while !closed || !self.tasks.is_empty() {
+            tokio::select! {
+                () = stop.cancelled(), if !stopping => {
+                    stopping = true;
+                    self.consumer.source.close();
                 }
+                () = &mut too_late => {
+                    warn!(self.consumer.log, "the time to finish is over: events that are held will come again");
+                    self.partitions.values().for_each(|held| held.give_up.cancel());
+                    break;
+                }
+                () = progress.made.notified() => self.commit().await,
+                Some(ended) = self.tasks.join_next() => self.ended(ended).await,
+                arrival = self.consumer.source.next(limits.batch_max), if !closed => match arrival {
+                    Ok(Arrival::Deliveries(deliveries)) => self.hand_out(deliveries).await,
+                    Ok(Arrival::Revoked(partitions)) => self.let_go(&partitions),
+                    Ok(Arrival::Closed) => {
+                        closed = true;
+                        self.partitions.values_mut().for_each(|held| held.queue = None);
+                    }
+                    Err(cause) => self.cannot_receive(&cause).await,
+                },
+            }
+        }
+        self.leave().await;
+    }
+
+    /// To the tasks of their partitions. The source holds a partition back before its queue is full.
+    async fn hand_out(&mut self, deliveries: Vec<Delivery>) {
+        self.failures = 0;
+        for delivery in deliveries {
+            let number = delivery.position.partition;
+            let held = match self.partitions.entry(number) {
+                Entry::Occupied(held) => held.into_mut(),
+                Entry::Vacant(free) => free.insert(begin(
+                    &mut self.consumer,
+                    number,
+                    &self.progress,
+                    &self.stop,
+                    &mut self.tasks,
+                )),
             };
-            match next {
-                Ok(deliveries) if deliveries.is_empty() => return,
-                Ok(deliveries) => {
-                    if !self.handle(deliveries, &stop).await {
-                        return;
-                    }
-                }
-                Err(cause) => {
-                    warn!(self.log, "events cannot be received"; "error" => chain(&cause));
-                    tokio::time::sleep(self.limits.first_pause).await;
-                }
+            if let Some(queue) = &held.queue {
+                // A task that has given up takes nothing: it comes again to whoever is next.
+                let _ = queue.send(delivery).await;
             }
         }
     }
 
-    /// `false` when it had to stop before everything was handled; the rest comes again.
-    async fn handle(&mut self, deliveries: Vec<Delivery>, stop: &CancellationToken) -> bool {
-        let mut handled: BTreeMap<i32, Position> = BTreeMap::new();
-        let mut repeats = 0_u64;
-        let mut complete = true;
-        for delivery in &deliveries {
-            let Some(outcome) = self.insist(delivery, stop).await else {
-                complete = false;
-                break;
-            };
-            handled.insert(delivery.position.partition, delivery.position);
-            repeats += u64::from(outcome == Handled::Repeat);
-            self.tell(delivery, &outcome);
-        }
-        if repeats > 0 {
-            info!(self.log, "repeated events passed over"; "events" => repeats);
-            metrics::counter!("notifier_repeated_events_total").increment(repeats);
-        }
-        let mut pauses = self.pauses();
-        while let Err(error) = self.handler.flush().await {
-            warn!(self.log, "handled events are not safe yet"; "error" => chain(&error));
-            if !pauses.wait(stop).await {
-                return false;
+    fn let_go(&mut self, partitions: &[i32]) {
+        for number in partitions {
+            match self.partitions.remove(number) {
+                Some(held) => {
+                    held.hurry.cancel();
+                    held.give_up.cancel();
+                    self.leaving.insert(*number);
+                }
+                None => self.consumer.source.release(&[*number]),
             }
         }
-        let positions: Vec<Position> = handled.into_values().collect();
-        if let Err(cause) = self.source.commit(&positions).await {
-            warn!(self.log, "positions were not committed: events will repeat"; "error" => chain(&cause));
-        }
-        complete
+        info!(self.consumer.log, "partitions go to another member"; "partitions" => ?partitions);
     }
 
-    /// Tries until it is handled; `None` when it is time to stop.
-    async fn insist(&mut self, delivery: &Delivery, stop: &CancellationToken) -> Option<Handled> {
-        let mut pauses = self.pauses();
-        let mut failures = 0_u64;
-        loop {
-            match self.handler.run(delivery).await {
-                Ok(outcome) => return Some(outcome),
-                Err(wait) => {
-                    failures += 1;
-                    if failures.is_power_of_two() {
-                        warn!(self.log, "an event waits"; "position" => %delivery.position, "failures" => failures, "error" => chain(&wait));
-                    }
-                    if !pauses.wait(stop).await {
-                        return None;
-                    }
+    async fn ended(&mut self, ended: Result<i32, JoinError>) {
+        match ended {
+            Ok(number) => {
+                self.commit().await;
+                if self.leaving.remove(&number) {
+                    self.consumer.source.release(&[number]);
                 }
             }
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(_) => {} // nobody aborts them
         }
     }
 
-    fn tell(&self, delivery: &Delivery, outcome: &Handled) {
-        let position = delivery.position;
-        match outcome {
-            Handled::Delivered { cannot_follow: None } => {
-                metrics::counter!("notifier_handled_events_total").increment(1);
-            }
-            Handled::Delivered {
-                cannot_follow: Some(before),
-            } => {
-                metrics::counter!("notifier_handled_events_total").increment(1);
-                warn!(self.log, "an event cannot follow the one before"; "position" => %position, "before" => %before);
-            }
-            Handled::Repeat => {}
-            Handled::DeadLettered(reason) => {
-                metrics::counter!("notifier_dead_letters_total").increment(1);
-                error!(self.log, "event sent to the dead letters"; "topic" => "loms.order-events",
-                    "partition" => position.partition, "offset" => position.offset, "reason" => reason);
-            }
+    async fn commit(&mut self) {
+        let handled = self.progress.take();
+        if handled.is_empty() {
+            return;
+        }
+        if let Err(cause) = self.consumer.source.commit(&handled).await {
+            warn!(self.consumer.log, "positions were not committed: events may repeat"; "error" => chain(&cause));
         }
     }
 
-    const fn pauses(&self) -> Pauses {
-        Pauses::new(self.limits.first_pause, self.limits.longest_pause)
+    /// The first failure, then rarer and rarer: an outage must not fill the log.
+    async fn cannot_receive(&mut self, cause: &Cause) {
+        self.failures += 1;
+        if self.failures.is_power_of_two() {
+            warn!(self.consumer.log, "events cannot be received"; "error" => chain(cause), "failures" => self.failures);
+        }
+        tokio::time::sleep(self.consumer.limits.first_pause).await;
     }
+
+    /// Waits for the tasks, which were told to end, and leaves the group.
+    async fn leave(mut self) {
+        while let Some(ended) = self.tasks.join_next().await {
+            self.ended(ended).await;
+        }
+        self.commit().await;
+        if let Err(cause) = self.consumer.source.leave().await {
+            warn!(self.consumer.log, "the group was not left in order: events may repeat"; "error" => chain(&cause));
+        }
+    }
+}
+
+/// Begins the task of a partition.
+fn begin<Src, F, S: EventSink, D: DeadLetters>(
+    consumer: &mut Consumer<Src, F>,
+    number: i32,
+    progress: &Arc<Progress>,
+    stop: &CancellationToken,
+    tasks: &mut JoinSet<i32>,
+) -> Held
+where
+    F: FnMut() -> HandleEvent<S, D>,
+{
+    let (queue, deliveries) = mpsc::channel(consumer.limits.held_max);
+    let held = Held {
+        queue: Some(queue),
+        hurry: stop.child_token(),
+        give_up: CancellationToken::new(),
+    };
+    let task = PartitionTask {
+        number,
+        deliveries,
+        handler: (consumer.handler)(),
+        progress: Arc::clone(progress),
+        hurry: held.hurry.clone(),
+        give_up: held.give_up.clone(),
+        topic: consumer.topic.clone(),
+        limits: consumer.limits,
+        repeats: Repeats::default(),
+        log: consumer.log.clone(),
+    };
+    tasks.spawn(task.run());
+    held
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use adapters::memory::stream::{MemoryDeadLetters, MemorySource, MemoryStream};
-    use domain::clock::Clock;
-    use domain::error::Cause;
-    use domain::notify::ports::{Received, SinkError, Unreadable};
-    use domain::order::event::{OrderEvent, StatusChange};
-    use domain::order::ports::EventPublisher;
-    use domain::order::status::OrderStatus;
-    use domain::testing::build::{ManualClock, order_id};
-    use domain::testing::faults::planted;
-    use domain::types::EventId;
-    use parking_lot::Mutex;
-
-    use super::*;
-
-    /// A place for events that fails, and keeps what it was given.
-    #[derive(Debug, Clone, Default)]
-    struct Place {
-        got: Arc<Mutex<Vec<(i64, OrderStatus)>>>,
-        unavailable: Arc<Mutex<u32>>,
-        refuse_order: i64,
-    }
-
-    impl EventSink for Place {
-        async fn deliver(&self, _: Position, event: &Received) -> Result<(), SinkError> {
-            if event.order.get() == self.refuse_order {
-                return Err(SinkError::Refused("planted".to_owned()));
-            }
-            let mut failures = self.unavailable.lock();
-            if *failures > 0 {
-                *failures -= 1;
-                return Err(SinkError::Unavailable(planted()));
-            }
-            self.got.lock().push((event.order.get(), event.status));
-            Ok(())
-        }
-
-        async fn flush(&self) -> Result<(), SinkError> {
-            Ok(())
-        }
-    }
-
-    fn event(id: i64, order: i64, status: OrderStatus) -> OrderEvent {
-        let change = StatusChange {
-            order: order_id(order),
-            status,
-            moment: ManualClock::default().now(),
-            trace: None,
-        };
-        OrderEvent {
-            id: EventId::try_from(id).unwrap(),
-            change,
-        }
-    }
-
-    fn consumer<Src>(source: Src, place: &Place, letters: &Arc<MemoryDeadLetters>) -> Consumer<Src, Place, Letters> {
-        let limits = ConsumerLimits {
-            batch_max: 4,
-            first_pause: Duration::from_millis(1),
-            longest_pause: Duration::from_millis(2),
-        };
-        let handler = HandleEvent::new(place.clone(), Letters(Arc::clone(letters)), 100);
-        Consumer {
-            source,
-            handler,
-            limits,
-            log: Logger::root(slog::Discard, slog::o!()),
-        }
-    }
-
-    #[derive(Debug)]
-    struct Letters(Arc<MemoryDeadLetters>);
-    impl DeadLetters for Letters {
-        async fn put(&self, delivery: &Delivery, reason: &str) -> Result<(), Cause> {
-            self.0.put(delivery, reason).await
-        }
-    }
-
-    async fn run_until<Src: EventSource>(consumer: Consumer<Src, Place, Letters>, done: impl Fn() -> bool) {
-        let stop = CancellationToken::new();
-        let task = tokio::spawn(consumer.run(stop.clone()));
-        while !done() {
-            tokio::task::yield_now().await;
-        }
-        stop.cancel();
-        task.await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn handles_in_order_waits_for_the_place_and_buries_what_is_refused() {
-        let stream = MemoryStream::new(100);
-        let mut events: Vec<_> = (1..=10).map(|n| event(n, n, OrderStatus::New)).collect();
-        events.extend((1..=10).map(|n| event(n + 10, n, OrderStatus::AwaitingPayment)));
-        events.push(events[19]); // a repeat
-        stream.publish(events).await;
-        let place = Place {
-            refuse_order: 3,
-            unavailable: Arc::new(Mutex::new(5)),
-            ..Place::default()
-        };
-        let letters = Arc::new(MemoryDeadLetters::new(10));
-        run_until(consumer(stream.subscribe(), &place, &letters), || stream.lag() == 0).await;
-        let got = place.got.lock();
-        assert_eq!(got.len(), 18);
-        for order in (1..=10).filter(|order| *order != 3) {
-            let statuses: Vec<_> = got
-                .iter()
-                .filter(|(o, _)| *o == order)
-                .map(|(_, status)| *status)
-                .collect();
-            assert_eq!(
-                statuses,
-                [OrderStatus::New, OrderStatus::AwaitingPayment],
-                "order {order}"
-            );
-        }
-        assert_eq!(letters.letters().len(), 2);
-        assert_eq!(letters.letters()[0].reason, "planted");
-    }
-
-    #[tokio::test]
-    async fn what_was_not_handled_when_it_stopped_comes_again() {
-        let stream = MemoryStream::new(100);
-        stream
-            .publish((1..=8).map(|n| event(n, n, OrderStatus::New)).collect())
-            .await;
-        let letters = Arc::new(MemoryDeadLetters::new(10));
-        let stuck = Place {
-            unavailable: Arc::new(Mutex::new(u32::MAX)),
-            ..Place::default()
-        };
-        let stuck_for = Arc::clone(&stuck.unavailable);
-        run_until(consumer(stream.subscribe(), &stuck, &letters), || {
-            *stuck_for.lock() < u32::MAX - 2
-        })
-        .await;
-        assert_eq!(stream.lag(), 8);
-        let place = Place::default();
-        run_until(consumer(stream.subscribe(), &place, &letters), || stream.lag() == 0).await;
-        assert_eq!(place.got.lock().len(), 8);
-    }
-
-    /// A source that delivers what is no event.
-    struct Poison(MemorySource, bool);
-    impl EventSource for Poison {
-        async fn next(&mut self, max: usize) -> Result<Vec<Delivery>, Cause> {
-            let mut deliveries = self.0.next(max).await?;
-            if !std::mem::replace(&mut self.1, true) {
-                deliveries[0].content = Err(Unreadable("planted".to_owned()));
-            }
-            Ok(deliveries)
-        }
-
-        async fn commit(&mut self, handled: &[Position]) -> Result<(), Cause> {
-            self.0.commit(handled).await
-        }
-
-        fn close(&mut self) {
-            self.0.close();
-        }
-    }
-
-    #[tokio::test]
-    async fn poison_does_not_stop_the_others() {
-        let stream = MemoryStream::new(100);
-        stream
-            .publish((1..=8).map(|n| event(n, n, OrderStatus::New)).collect())
-            .await;
-        let (place, letters) = (Place::default(), Arc::new(MemoryDeadLetters::new(10)));
-        run_until(consumer(Poison(stream.subscribe(), false), &place, &letters), || {
-            stream.lag() == 0
-        })
-        .await;
-        assert_eq!((place.got.lock().len(), letters.letters().len()), (7, 1));
-        assert!(letters.letters()[0].reason.contains("not an order event"));
-    }
-}
+mod tests;

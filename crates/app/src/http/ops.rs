@@ -119,7 +119,10 @@ impl Health {
             } else {
                 &mut ready.degraded
             };
-            names.push(check.name.clone());
+            // Two roles of one process may need the same.
+            if !names.contains(&check.name) {
+                names.push(check.name.clone());
+            }
         }
         if !ready.failed.is_empty() {
             ready.status = "not ready";

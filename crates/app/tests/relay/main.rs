@@ -14,7 +14,7 @@ use adapters::postgres::testing::{Database, WholeLedger as PostgresWhole};
 use adapters::postgres::turn::{Job, Turn};
 use app::engine::relay::{Relay, RelayLimits};
 use domain::clock::Clock;
-use domain::notify::ports::{EventSource, Received};
+use domain::notify::ports::{Arrival, EventSource, Received};
 use domain::order::batch::Answer;
 use domain::order::status::OrderStatus;
 use domain::stock::model::Stock;
@@ -81,7 +81,9 @@ async fn arrived(stream: &MemoryStream) -> Vec<Received> {
     let mut source = stream.subscribe();
     let mut all = Vec::new();
     while stream.lag() > all.len() {
-        let delivered = source.next(10_000).await.unwrap();
+        let Arrival::Deliveries(delivered) = source.next(10_000).await.unwrap() else {
+            panic!("nobody closed it");
+        };
         all.extend(delivered.into_iter().map(|delivery| delivery.content.unwrap()));
     }
     all

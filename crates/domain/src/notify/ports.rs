@@ -1,6 +1,7 @@
 //! What the notifier needs: a source of deliveries, a place where events go, and a place for
 //! those that cannot go there.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 
@@ -52,25 +53,46 @@ pub struct Delivery {
     pub position: Position,
     /// What it says.
     pub content: Result<Received, Unreadable>,
-    /// The key as it came.
-    pub key: Box<[u8]>,
-    /// The value as it came.
-    pub value: Box<[u8]>,
+    /// The key as it came, if it has one.
+    pub key: Option<Box<[u8]>>,
+    /// The value as it came, if it has one.
+    pub value: Option<Box<[u8]>>,
+    /// The headers by name, as they came.
+    pub headers: BTreeMap<String, Vec<u8>>,
+}
+
+/// What a source has to tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Arrival {
+    /// The next deliveries, at least one, each partition in its order.
+    Deliveries(Vec<Delivery>),
+    /// These partitions go to another member of the group. What was handled of them can still be
+    /// committed until they are released; it waits for that, though not for long.
+    Revoked(Vec<i32>),
+    /// The source has been closed, and everything it held was delivered.
+    Closed,
 }
 
 /// The stream of events, as one member of a consumer group sees it.
 ///
 /// An implementation MUST deliver a partition in order and at least once, starting behind the
-/// last committed position, and MUST hold a bounded number of deliveries.
+/// last committed position. It MUST deliver nothing more of a partition of which as many
+/// deliveries as its bound were not committed yet, and go on with the others meanwhile.
 pub trait EventSource: Send + 'static {
-    /// The next deliveries, 1 to `max`; empty when the source has been closed.
-    fn next(&mut self, max: usize) -> impl Future<Output = Result<Vec<Delivery>, Cause>> + Send;
+    /// What comes next, at most `max` deliveries. Nothing is lost when the future is dropped.
+    fn next(&mut self, max: usize) -> impl Future<Output = Result<Arrival, Cause>> + Send;
 
-    /// Takes nothing more in: what is held is still delivered, and then nothing.
+    /// Takes nothing more in: what is held is still delivered, and then it is closed.
     fn close(&mut self);
 
     /// Notes that everything up to and including these positions was handled.
     fn commit(&mut self, handled: &[Position]) -> impl Future<Output = Result<(), Cause>> + Send;
+
+    /// Lets go of revoked partitions: nothing more of them is being handled.
+    fn release(&mut self, partitions: &[i32]);
+
+    /// Makes what was committed safe, and leaves the group, so that others go on at once.
+    fn leave(self) -> impl Future<Output = Result<(), Cause>> + Send;
 }
 
 /// Why an event did not get to where it goes.
@@ -102,4 +124,10 @@ pub trait EventSink: Send + Sync + 'static {
 pub trait DeadLetters: Send + Sync + 'static {
     /// Keeps a delivery with the reason why it could not be handled.
     fn put(&self, delivery: &Delivery, reason: &str) -> impl Future<Output = Result<(), Cause>> + Send;
+}
+
+impl<D: DeadLetters> DeadLetters for std::sync::Arc<D> {
+    async fn put(&self, delivery: &Delivery, reason: &str) -> Result<(), Cause> {
+        D::put(self, delivery, reason).await
+    }
 }

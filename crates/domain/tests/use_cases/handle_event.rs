@@ -28,8 +28,9 @@ fn event(offset: i64, order: i64, status: OrderStatus) -> Delivery {
     Delivery {
         position: Position { partition: 0, offset },
         content: Ok(received),
-        key: Box::default(),
-        value: Box::default(),
+        key: None,
+        value: None,
+        headers: std::collections::BTreeMap::new(),
     }
 }
 

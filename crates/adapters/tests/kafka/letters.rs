@@ -1,0 +1,94 @@
+//! Dead letters of the notifier: whole where the broker takes them, without their value where it does
+//! not, and a failure in time where it does not answer.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use adapters::kafka::client::KafkaClient;
+use adapters::kafka::letters::{Letter, Letters, LettersError};
+use adapters::kafka::settings::KafkaSettings;
+use adapters::kafka::testing::{Broker, Topics};
+use adapters::kafka::undelivered::KafkaDeadLetters;
+use domain::clock::Clock;
+use domain::notify::ports::{DeadLetters, Delivery, Position, Unreadable};
+
+use super::support::Now;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn dead_letters(settings: &KafkaSettings) -> KafkaDeadLetters {
+    KafkaDeadLetters::new(Arc::new(KafkaClient::new(settings.clone())), || Now.now())
+}
+
+fn delivery(offset: i64, value: Vec<u8>) -> Delivery {
+    Delivery {
+        position: Position { partition: 1, offset },
+        content: Err(Unreadable("planted".to_owned())),
+        key: Some((*b"7").into()),
+        value: Some(value.into()),
+        headers: BTreeMap::from([("event-id".to_owned(), b"e7".to_vec())]),
+    }
+}
+
+async fn read(settings: &KafkaSettings) -> Vec<Letter> {
+    let settings = settings.clone();
+    let reading = tokio::task::spawn_blocking(move || {
+        let mut all = Vec::new();
+        let letters = Letters::open(&settings, PATIENCE).unwrap();
+        letters
+            .read(true, |letter| {
+                all.push(letter);
+                Ok::<(), LettersError>(())
+            })
+            .unwrap();
+        all
+    });
+    reading.await.unwrap()
+}
+
+#[tokio::test]
+async fn one_that_is_too_long_is_kept_without_its_value_and_says_so() {
+    let topics = Topics::missing(&Broker::shared());
+    let name = &topics.settings.dead_letter_topic;
+    topics.create(name, 1, &[("max.message.bytes", "2000")]).await;
+    let letters = dead_letters(&topics.settings);
+    letters.put(&delivery(3, b"short".to_vec()), "planted").await.unwrap();
+    letters.put(&delivery(4, vec![b'x'; 4_000]), "planted").await.unwrap();
+    letters
+        .put(&delivery(5, b"short".to_vec()), &"long ".repeat(10_000))
+        .await
+        .unwrap();
+    let kept = read(&topics.settings).await;
+    assert_eq!(kept.len(), 3);
+    for (letter, offset) in kept.iter().zip(3..) {
+        assert_eq!(letter.origin(), Some(Position { partition: 1, offset }));
+        assert_eq!(letter.event_id().as_deref(), Some("e7"));
+        assert_eq!(letter.topic().as_deref(), Some(topics.settings.topic.as_str()));
+    }
+    let (whole, cut) = (&kept[0], &kept[1]);
+    assert_eq!(
+        (whole.key.as_deref(), whole.value.as_deref()),
+        (Some(&b"7"[..]), Some(&b"short"[..]))
+    );
+    assert_eq!((whole.left_out(), whole.reason().as_deref()), (None, Some("planted")));
+    assert_eq!((cut.key.as_deref(), cut.value.as_deref()), (None, None));
+    assert!(cut.left_out().unwrap().contains("refused by the broker"), "{cut:?}");
+    assert!(kept[2].reason().unwrap().len() < 2_000, "a reason is bounded");
+}
+
+#[tokio::test]
+async fn while_nobody_answers_it_fails_in_time_and_so_does_looking() {
+    let settings = KafkaSettings {
+        connect_timeout: Duration::from_millis(200),
+        publish_timeout: Duration::from_millis(500),
+        ..KafkaSettings::new(vec!["127.0.0.1:9".to_owned()])
+    };
+    let put = dead_letters(&settings);
+    let delivery = delivery(1, Vec::new());
+    let put = tokio::time::timeout(PATIENCE, put.put(&delivery, "planted"));
+    assert!(put.await.expect("in time").is_err());
+    let opened = tokio::task::spawn_blocking(move || Letters::open(&settings, Duration::from_millis(500)).map(drop));
+    let opened = tokio::time::timeout(PATIENCE, opened).await.expect("in time").unwrap();
+    assert!(matches!(opened, Err(LettersError::Library(_))), "{opened:?}");
+}

@@ -1,0 +1,132 @@
+//! What is no event: it goes to the dead letters, is told, and does not stop the others.
+
+use std::collections::BTreeSet;
+
+use adapters::kafka::testing::{Broker, Topics};
+
+use super::harness::{Notifier, assert_complete, publish, send_raw, trade, until};
+
+/// A value, an event id, and what is said about them.
+type Poison = (Option<&'static [u8]>, Option<&'static str>, &'static str);
+
+/// Not events.
+const POISON: [Poison; 6] = [
+    (Some(b"not JSON"), Some("p1"), "expected ident"),
+    (Some(b"{}"), Some("p2"), "missing field"),
+    (
+        Some(br#"{"order_id":1,"status":"new","moment":"2026-01-02T03:04:05.678Z","more":1}"#),
+        Some("p3"),
+        "unknown field",
+    ),
+    (
+        Some(br#"{"order_id":-1,"status":"new","moment":"2026-01-02T03:04:05.678Z"}"#),
+        Some("p4"),
+        "not an order event",
+    ),
+    (
+        Some(br#"{"order_id":1,"status":"new","moment":"2026-01-02T03:04:05.678Z"}"#),
+        None,
+        "no event-id header",
+    ),
+    (None, Some("p6"), "no value"),
+];
+
+#[tokio::test]
+async fn poison_among_good_events_is_kept_with_where_it_was_and_why() {
+    let topics = Topics::fresh(&Broker::shared(), &[]).await;
+    let mut places = BTreeSet::new();
+    for (at, (value, event_id, _)) in POISON.iter().enumerate() {
+        publish(&topics, trade(1 + 50 * i64::try_from(at).unwrap(), 50)).await;
+        let partition = i32::try_from(at % 2).unwrap();
+        let offset = send_raw(&topics, partition, *value, *event_id).await;
+        places.insert((partition, offset));
+    }
+    publish(&topics, trade(301, 50)).await;
+    let notifier = Notifier::start(&topics, &[]);
+    let lines = notifier.until_events(1_050).await;
+    assert_eq!(assert_complete(&lines, 1..351), 0);
+    until("all letters", async || {
+        notifier.said("event sent to the dead letters").len() == POISON.len()
+    })
+    .await;
+    let letters = topics.read(&topics.settings.dead_letter_topic).await;
+    let number = |text: &str| text.parse::<i64>().unwrap();
+    let found = letters.iter().map(|letter| {
+        let at = |name: &str| number(&letter.headers[name]);
+        (i32::try_from(at("dlq-partition")).unwrap(), at("dlq-offset"))
+    });
+    assert_eq!(found.collect::<BTreeSet<_>>(), places);
+    for (value, event_id, reason) in POISON {
+        let value = value
+            .map(|value| std::str::from_utf8(value).unwrap())
+            .unwrap_or_default();
+        let letter = letters
+            .iter()
+            .find(|letter| letter.value == value && letter.headers.get("event-id").map(String::as_str) == event_id);
+        let letter = letter.unwrap_or_else(|| panic!("{value} {event_id:?} is not among {letters:?}"));
+        assert!(letter.headers["dlq-reason"].contains(reason), "{letter:?}");
+        assert_eq!(letter.headers["dlq-topic"], topics.settings.topic);
+    }
+    let told = notifier.said("event sent to the dead letters").into_iter().map(|line| {
+        assert_eq!(
+            (&line["level"], &line["topic"]),
+            (&"error".into(), &topics.settings.topic.as_str().into())
+        );
+        (
+            i32::try_from(line["partition"].as_i64().unwrap()).unwrap(),
+            line["offset"].as_i64().unwrap(),
+        )
+    });
+    assert_eq!(told.collect::<BTreeSet<_>>(), places);
+    notifier.stop().await;
+}
+
+/// Bytes without any sense, none lost: each is a dead letter.
+#[tokio::test]
+async fn random_bytes_become_dead_letters_one_by_one() {
+    const MESSAGES: u64 = 300;
+    let topics = Topics::fresh(&Broker::shared(), &[]).await;
+    let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut random = || {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        seed
+    };
+    let send = (0..MESSAGES).map(|at| {
+        let value: Vec<u8> = (0..random() % 200).map(|_| random().to_le_bytes()[0]).collect();
+        let topics = &topics;
+        async move { send_raw(topics, i32::try_from(at % 2).unwrap(), Some(&value), Some("random")).await }
+    });
+    futures::future::join_all(send).await;
+    publish(&topics, trade(1, 10)).await;
+    let notifier = Notifier::start(&topics, &[]);
+    let lines = notifier.until_events(30).await;
+    assert_eq!(assert_complete(&lines, 1..11), 0);
+    until("all letters", async || {
+        notifier.said("event sent to the dead letters").len() == usize::try_from(MESSAGES).unwrap()
+    })
+    .await;
+    notifier.stop().await;
+}
+
+#[tokio::test]
+async fn while_the_dead_letter_topic_is_missing_the_partition_waits_and_the_other_goes_on() {
+    let topics = Topics::missing(&Broker::shared());
+    topics.create(&topics.settings.topic, 2, &[]).await;
+    send_raw(&topics, 0, Some(b"poison"), Some("p")).await;
+    publish(&topics, trade(1, 40)).await;
+    let of = |order: &i64| adapters::events::partition_of(order.to_string().as_bytes(), 2) == 1;
+    let notifier = Notifier::start(&topics, &[]);
+    let others = (1..41).filter(of).count() * 3;
+    let lines = notifier.until_events(others).await;
+    until("it is told", async || !notifier.said("an event waits").is_empty()).await;
+    assert!(
+        lines.iter().all(|line| line["partition"] == 1),
+        "nothing overtakes the one that waits"
+    );
+    topics.create(&topics.settings.dead_letter_topic, 1, &[]).await;
+    assert_eq!(assert_complete(&notifier.until_events(120).await, 1..41), 0);
+    assert_eq!(topics.read(&topics.settings.dead_letter_topic).await.len(), 1);
+    notifier.stop().await;
+}
