@@ -12,6 +12,7 @@ mod queries;
 mod reading;
 mod retention;
 mod servers;
+mod sessions;
 mod stock;
 mod support;
 mod tls;

@@ -9,7 +9,7 @@ use reqwest::StatusCode;
 
 use crate::figures::{figure, now, until};
 use crate::load::{Call, Load, Plan, Told};
-use crate::loms::Loms;
+use crate::loms::{Loms, audited};
 use crate::stage::{SOON, Stage, created_after, reports};
 use crate::verify::verify;
 
@@ -97,6 +97,12 @@ async fn a_server_that_cannot_write_refuses_orders_and_nothing_is_half_done() {
     let verified = verify(&stage.sql(1).await, &calls, &loms.grpc()).await;
     figure(format!("servers that cannot write: {verified:?}"));
     loms.stop().await;
+    // The order that filled the table is none that LOMS would make.
+    let items = format!("delete from order_items where order_id = {LARGE}");
+    let events = format!("delete from order_events where order_id = {LARGE}");
+    let order = format!("delete from orders where id = {LARGE}");
+    stage.run(1, &[&items, &events, &order]).await;
+    audited(&stage.url()).await;
 }
 
 async fn goes_on(loms: &Loms, load: &Load, what: &str) {
@@ -109,6 +115,9 @@ async fn goes_on(loms: &Loms, load: &Load, what: &str) {
     ));
 }
 
+/// The order that fills the table of items.
+const LARGE: i64 = 9_000_000_000_000_000;
+
 /// Makes the table of items nearly as large as a file may become.
 async fn fill(stage: &Stage) {
     // An order that failed long ago, with very many lines.
@@ -116,11 +125,11 @@ async fn fill(stage: &Stage) {
     sql.batch_execute(&format!(
         "begin;
         insert into orders (id, user_id, status, placed_at, short_sku, short_wanted)
-            values (9000000000000000, 999999, 'failed', now(), 1, 1);
+            values ({LARGE}, 999999, 'failed', now(), 1, 1);
         insert into order_events (order_id, status, moment, event_id) values
-            (9000000000000000, 'new', now(), nextval('event_ids')),
-            (9000000000000000, 'failed', now(), nextval('event_ids'));
-        insert into order_items (order_id, sku, count) select 9000000000000000, sku, 1 from generate_series(1, {ITEMS}) sku;
+            ({LARGE}, 'new', now(), nextval('event_ids')),
+            ({LARGE}, 'failed', now(), nextval('event_ids'));
+        insert into order_items (order_id, sku, count) select {LARGE}, sku, 1 from generate_series(1, {ITEMS}) sku;
         commit"
     ))
     .await

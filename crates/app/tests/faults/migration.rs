@@ -10,6 +10,7 @@ use refinery::{Migration, Runner};
 
 use crate::figures::{figure, now, spread};
 use crate::load::{Call, Load, Plan};
+use crate::loms::audited;
 use crate::process::{Ports, run};
 use crate::stage::{Stage, created_after, is_done, times};
 use crate::verify::verify;
@@ -83,4 +84,5 @@ async fn the_schema_becomes_newer_under_load() {
     verify(&stage.sql(1).await, &calls, &second.grpc()).await;
     loms.stop().await;
     second.stop().await;
+    audited(&stage.url()).await;
 }

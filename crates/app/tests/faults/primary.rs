@@ -8,7 +8,7 @@ use reqwest::StatusCode;
 
 use crate::figures::{figure, now, rounds, until};
 use crate::load::{Client, Draft, Load, Plan, Told};
-use crate::loms::Loms;
+use crate::loms::{Loms, audited};
 use crate::stage::{SOON, Stage, created_after, is_whole, reports};
 use crate::verify::{found, verify};
 
@@ -117,6 +117,7 @@ async fn old_one_is_refused(stage: &Stage, loms: [Loms; 2], load: Load) {
     let [one, two] = loms;
     one.stop().await;
     two.stop().await;
+    audited(&stage.url()).await;
 }
 
 /// The new primary is gone for a while, and the old one is all there is.

@@ -6,6 +6,7 @@ use tokio_postgres::error::SqlState;
 
 use crate::figures::{figure, now, rounds};
 use crate::load::{Call, Load, Plan};
+use crate::loms::audited;
 use crate::stage::{Stage, created_after, is_done, percentile, times};
 use crate::verify::verify;
 
@@ -121,4 +122,5 @@ async fn a_long_report_on_the_replica_holds_up_nobody() {
     assert!(calls.iter().all(|call| call.created.len() == 1 || is_done(call)));
     verify(&stage.sql(1).await, &calls, &loms.grpc()).await;
     loms.stop().await;
+    audited(&stage.url()).await;
 }

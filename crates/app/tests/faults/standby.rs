@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use reqwest::StatusCode;
 
-use crate::figures::{figure, now, rounds, spread};
-use crate::load::{Call, Load, Plan, Told};
-use crate::loms::Loms;
+use crate::figures::{figure, now, rounds, spread, until};
+use crate::load::{Call, Client, Draft, Load, Plan, Told};
+use crate::loms::{Loms, audited};
 use crate::process;
 use crate::stage::{BackendWatch, Readers, SOON, Stage, create_one, created_after, is_done, is_whole, reports, times};
-use crate::verify::verify;
+use crate::verify::{found, verify};
 
 /// `postgres.write_connections_max` by default.
 const POOL: i64 = 4;
@@ -75,6 +75,42 @@ async fn the_standby_dies_and_no_answer_is_false() {
         "commits that were overdue are there later: {verified:?}"
     );
     loms.stop().await;
+    audited(&stage.url()).await;
+}
+
+/// After a crash the primary comes back alone: it shows what no standby has, and that may be lost yet.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeat_is_not_answered_before_the_standby_has_the_order() {
+    let stage = Stage::up(1).await;
+    let loms = stage.loms(&[]).await;
+    stage.stock(1).await;
+    is_whole(&loms).await;
+    stage.cluster.kill(2).await;
+    let draft = Draft {
+        user: 1,
+        key: "repeated".to_owned(),
+        lines: vec![(1, 1)],
+    };
+    let repeat = async || Client::of(&loms.grpc()).create(&draft).await;
+    assert_eq!(repeat().await, Told::Unknown);
+    stage.cluster.kill(1).await;
+    stage.cluster.start(1).await;
+    let there = found(&stage.sql(1).await).await;
+    assert_eq!(there.len(), 1, "it was committed on the primary");
+    until("the repeat reaches the primary", SOON, async || {
+        let told = repeat().await;
+        assert!(!matches!(told, Told::Done(_)), "the standby does not have it: {told:?}");
+        told == Told::Unknown
+    })
+    .await;
+    stage.cluster.start(2).await;
+    until("the repeat is answered", SOON, async || {
+        matches!(repeat().await, Told::Done(_))
+    })
+    .await;
+    assert_eq!(found(&stage.sql(1).await).await.len(), 1);
+    loms.stop().await;
+    audited(&stage.url()).await;
 }
 
 /// How an outage of the standby ends.
@@ -164,4 +200,5 @@ async fn without_a_standby_loms_starts_and_names_what_is_missing() {
     assert!(matches!(told, Told::Done(_)), "{told:?}");
     loms.stop().await;
     second.stop().await;
+    audited(&stage.url()).await;
 }

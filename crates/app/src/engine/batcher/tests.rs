@@ -174,6 +174,63 @@ async fn who_touches_a_held_row_is_refused_for_a_while_and_the_others_go_on() {
 }
 
 #[tokio::test]
+async fn the_ledger_is_told_which_stock_not_to_wait_for() {
+    let ledger = ledger(500);
+    let avoided = Arc::new(parking_lot::Mutex::new(Vec::new()));
+    let seen = Arc::clone(&avoided);
+    let mut first = true;
+    let faulty = FaultyLedger::new(Arc::clone(&ledger), move |footprint| {
+        seen.lock().push(footprint.avoided().to_vec());
+        std::mem::take(&mut first).then_some(LedgerFault::Held(Some(sku(2))))
+    });
+    let clock = Arc::new(ManualClock::default());
+    let (book, batches) = order_book(LIMITS, faulty, Arc::clone(&clock), Arc::default());
+    tokio::spawn(batches.run(CancellationToken::new()));
+    let refused = book.place(draft(&[(2, 1)]), None).await;
+    assert!(matches!(refused, Err(BookError::Unavailable(_))), "{refused:?}");
+    let pay = || book.settle(SettleCommand::Pay(order_id(1)), None);
+    assert!(matches!(pay().await, Ok(Err(SettleRefusal::NotFound(_)))));
+    clock.advance(LIMITS.held_pause);
+    assert!(matches!(pay().await, Ok(Err(SettleRefusal::NotFound(_)))));
+    assert_eq!(*avoided.lock(), [vec![], vec![sku(2)], vec![]]);
+}
+
+/// A batch with a poisonous member is run one by one; when the ledger ceases to answer meanwhile, the
+/// others must not wait for it in turn.
+#[tokio::test]
+async fn who_was_not_begun_when_the_ledger_ceased_to_answer_is_refused() {
+    let ledger = ledger(500);
+    let mut faults = [Some(LedgerFault::RollBack), None, Some(LedgerFault::LoseCommit)].into_iter();
+    let tries = Arc::new(parking_lot::Mutex::new(0));
+    let seen = Arc::clone(&tries);
+    let faulty = FaultyLedger::new(Arc::clone(&ledger), move |_| {
+        *seen.lock() += 1;
+        faults.next().expect("no more is asked of it")
+    });
+    let (book, batches) = order_book(LIMITS, faulty, ManualClock::default(), Arc::default());
+    let calls: Vec<_> = (0..5).map(|_| Box::pin(book.place(draft(&[(1, 1)]), None))).collect();
+    let all = futures::future::join_all(calls);
+    let answers = {
+        let mut all = std::pin::pin!(all);
+        assert!(
+            futures::poll!(&mut all).is_pending(),
+            "all are queued before the first batch"
+        );
+        tokio::spawn(batches.run(CancellationToken::new()));
+        all.await
+    };
+    assert!(matches!(answers[0], Ok(Ok(_))), "{answers:?}");
+    assert!(matches!(answers[1], Err(BookError::Unknown(_))), "{answers:?}");
+    assert!(
+        answers[2..]
+            .iter()
+            .all(|answer| matches!(answer, Err(BookError::Unavailable(_)))),
+        "{answers:?}"
+    );
+    assert_eq!(*tries.lock(), 3);
+}
+
+#[tokio::test]
 async fn a_batch_whose_rows_were_released_meanwhile_is_tried_again_and_not_for_ever() {
     let ledger = ledger(500);
     let mut faults = vec![Some(LedgerFault::Held(None)); 2].into_iter();
