@@ -5,8 +5,6 @@ mod carts;
 mod events;
 mod grpc;
 mod operations;
-#[allow(dead_code, reason = "shared with other tests, which use all of it")]
-mod process;
 mod signals;
 mod start;
 mod traces;

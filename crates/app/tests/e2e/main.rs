@@ -3,8 +3,11 @@
 
 mod audit;
 mod contract;
-#[path = "../shop/harness.rs"]
-#[allow(dead_code, reason = "shared with the tests of the shop, which use all of it")]
+#[path = "../support/harness.rs"]
+#[allow(dead_code, reason = "shared: each test target uses a part of it")]
 mod harness;
+#[path = "../support/process.rs"]
+#[allow(dead_code, reason = "shared: each test target uses a part of it")]
+mod process;
 mod races;
 mod trouble;

@@ -2,12 +2,13 @@
 //! and raced. `just faults` runs as many rounds as the design asks for; the test command runs few.
 
 mod blocked;
+#[path = "../support/cluster.rs"]
 mod cluster;
 mod figures;
 mod frozen;
 mod full;
-#[path = "../shop/harness.rs"]
-#[allow(dead_code, reason = "shared with the tests of the shop, which use all of it")]
+#[path = "../support/harness.rs"]
+#[allow(dead_code, reason = "shared: each test target uses a part of it")]
 mod harness;
 mod killed;
 mod load;
@@ -15,8 +16,8 @@ mod loms;
 mod middle;
 mod migration;
 mod primary;
-#[path = "../e2e/contract/process.rs"]
-#[allow(dead_code, reason = "shared with the tests of the contract, which use all of it")]
+#[path = "../support/process.rs"]
+#[allow(dead_code, reason = "shared: each test target uses a part of it")]
 mod process;
 mod races;
 mod report;

@@ -2,6 +2,7 @@
 
 mod apart;
 mod cart;
+#[path = "../support/harness.rs"]
 mod harness;
 mod kafka;
 mod load;

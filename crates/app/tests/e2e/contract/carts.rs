@@ -4,8 +4,8 @@
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
-use super::process::Folder;
 use crate::harness::{App, free_port};
+use crate::process::Folder;
 
 #[tokio::test]
 async fn every_route_refuses_ids_that_are_none_and_takes_the_largest() {

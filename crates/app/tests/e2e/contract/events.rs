@@ -7,9 +7,9 @@ use adapters::grpc::proto::{OrderCancelRequest, OrderPayRequest};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::process::{Folder, Ports, Running, ready};
 use crate::audit::{loms, order_of};
 use crate::harness::{App, PATIENCE};
+use crate::process::{Folder, Ports, Running, ready};
 
 #[tokio::test]
 async fn an_order_that_is_not_paid_in_time_is_cancelled_with_its_event() {

@@ -4,8 +4,8 @@
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
-use super::process::{Ports, Running, ready};
 use crate::harness::{App, free_port};
+use crate::process::{Ports, Running, ready};
 
 async fn get(url: &str) -> (u16, String, String) {
     let answer = Client::new().get(url).send().await.unwrap();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::Client;
 use tokio::task::JoinHandle;
 
-use super::process::{Ports, Running, ready};
+use crate::process::{Ports, Running, ready};
 
 /// Products that answer after a minute, with one request in flight.
 async fn stuck(settings: &[&str]) -> (Running, JoinHandle<bool>) {

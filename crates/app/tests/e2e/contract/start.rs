@@ -3,8 +3,8 @@
 
 use std::net::TcpListener;
 
-use super::process::{Folder, Ports, Running, ready, run};
 use crate::harness::free_port;
+use crate::process::{Folder, Ports, Running, ready, run};
 
 #[tokio::test]
 async fn a_role_that_there_is_not_is_refused() {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use reqwest::Client;
 use serde_json::Value;
 
-use super::process::{Ports, Running, ready};
+use crate::process::{Ports, Running, ready};
 
 const PARENT: &str = "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01";
 const TRACE: &str = "0123456789abcdef0123456789abcdef";
