@@ -59,7 +59,7 @@ faults *tests:
 fuzz seconds="300" seed="random":
     FUZZ_SECONDS={{seconds}} FUZZ_SEED={{seed}} scripts/test.sh fuzz
 
-# the whole shop, a process a role, on a real Postgres with a synchronous standby; no containers
+# the whole shop, a process a role, on a real Postgres with a synchronous standby and Kafka; no containers
 up-native *args:
     scripts/up-native.sh "$@"
 

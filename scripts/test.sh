@@ -227,6 +227,7 @@ main() {
         done
     done
     need_rust
+    need_openssl
     mkdir -p "$LOGS"
     TABLE=()
     trap report EXIT

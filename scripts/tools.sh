@@ -39,6 +39,13 @@ need_rust() {
     done
 }
 
+# librdkafka is built from source, over the system's OpenSSL.
+need_openssl() {
+    if ! command -v pkg-config >/dev/null || ! pkg-config --exists openssl; then
+        apt_install "libssl-dev pkg-config" "OpenSSL's headers are missing"
+    fi
+}
+
 # The Python tools, again whenever the list of them changes.
 need_python_tools() {
     local wanted have
