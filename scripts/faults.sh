@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # LOMS on a real Postgres, in trouble: processes are killed, frozen, blocked and raced, as often as the
-# design asks for (the test command runs the same tests with few rounds). Takes half an hour; starts a
+# design asks for (the test command runs the same tests with few rounds). Takes 40 minutes; starts a
 # private Postgres where there is none. The figures come last, and stay in var/faults/figures.txt.
 #
 #   scripts/faults.sh             all of it

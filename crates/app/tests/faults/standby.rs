@@ -29,6 +29,8 @@ async fn the_standby_dies_and_no_answer_is_false() {
     let Told::Done(order) = first else { panic!("{first:?}") };
     is_whole(&loms).await;
     let mut plan = Plan::of(vec![loms.grpc()], 32);
+    // Who is refused comes back after a while: minutes of it must be repeated and checked at the end.
+    plan.pause = Duration::from_millis(200);
     plan.skus = 1..=400; // few touch the rows of a COMMIT that waits
     plan.lines = 1..=2;
     let load = Load::start(&plan);
