@@ -35,7 +35,7 @@ step_format() {
     cargo fmt --all --check
 }
 
-# Scripts, the justfile and the helpers written in Python and JavaScript.
+# Scripts, the justfile, the container files, and the helpers written in Python and JavaScript.
 step_shell() {
     need_python_tools
     local scripts
@@ -43,6 +43,7 @@ step_shell() {
     shellcheck --external-sources "${scripts[@]}"
     printf 'shellcheck: %s scripts\n' "${#scripts[@]}"
     just --summary >/dev/null
+    python3 scripts/checks/deploy.py
     find scripts -name '*.py' -print0 | xargs -0 -r -n 1 python3 -c 'import ast, sys; ast.parse(open(sys.argv[1]).read(), sys.argv[1])'
 }
 
