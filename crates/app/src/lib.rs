@@ -2,6 +2,7 @@
 //!
 //! `main.rs` is only the process; everything it does is here, so that tests and benchmarks
 //! reach it too.
+#![recursion_limit = "256"] // the futures of the webhook's HTTP client lie deep
 
 pub mod cli;
 pub mod clock;
