@@ -12,9 +12,11 @@ use std::ops::Range;
 
 use deadpool_postgres::Object;
 use domain::order::loaded::{Changes, Footprint, Loaded};
-use domain::order::ports::LedgerError;
+use domain::order::ports::{Contention, LedgerError};
 use tokio::sync::watch;
+use tokio::time::error::Elapsed;
 use tokio::time::timeout;
+use tokio_postgres::Error as PgError;
 
 use super::errors::{Refusal, busy, is_lock_timeout, rolled_back, unknown};
 use super::ids::OrderIds;
@@ -62,17 +64,25 @@ impl Unit {
         let asked = timeout(self.pool.patience(), load::touched(&client, footprint)).await;
         match asked {
             Ok(Ok(touched)) if touched.is_empty() => Ok(()),
-            Ok(Ok(touched)) => {
+            asked => Err(self.give_up(asked)),
+        }
+    }
+
+    /// Ends the unit with what was found out while no transaction was open: its connection goes back
+    /// if it still answers.
+    fn give_up(&mut self, asked: Result<Result<Contention, PgError>, Elapsed>) -> LedgerError {
+        match asked {
+            Ok(Ok(contention)) => {
                 self.connection = None;
-                Err(LedgerError::Contended(touched))
+                LedgerError::Contended(contention)
             }
             Ok(Err(error)) => {
                 self.distrust();
-                Err(busy(error))
+                busy(error)
             }
             Err(_) => {
                 self.distrust();
-                Err(busy(Refusal::TimedOut))
+                busy(Refusal::TimedOut)
             }
         }
     }
@@ -135,22 +145,10 @@ impl Unit {
             client.batch_execute("ROLLBACK; BEGIN").await?;
             let held = load::held(&client, footprint).await?;
             client.batch_execute("ROLLBACK").await?;
-            Ok::<_, tokio_postgres::Error>(held)
+            Ok(held)
         });
-        match asked.await {
-            Ok(Ok(contention)) => {
-                self.connection = None;
-                Err(LedgerError::Contended(contention))
-            }
-            Ok(Err(error)) => {
-                self.distrust();
-                Err(busy(error))
-            }
-            Err(_) => {
-                self.distrust();
-                Err(busy(Refusal::TimedOut))
-            }
-        }
+        let asked = asked.await;
+        Err(self.give_up(asked))
     }
 
     /// The second round trip. It runs to its end in a task of its own: a COMMIT is never

@@ -220,11 +220,7 @@ impl<L: Ledger, C: Clock> Batches<L, C> {
 
     async fn transact(&self, commands: &[Command]) -> Result<Vec<Answer>, LedgerError> {
         let (ledger, clock) = (&self.ledger, &self.clock);
-        let mut footprint = footprint(commands);
-        let now = clock.now();
-        if !self.held.is_empty(now) {
-            footprint = footprint.avoiding(self.held.skus(now));
-        }
+        let footprint = footprint(commands).avoiding(self.held.skus(clock.now()));
         let answers = ledger
             .transact(footprint, |loaded| decide(commands, clock.now(), loaded))
             .await?;

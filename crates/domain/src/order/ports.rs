@@ -24,6 +24,16 @@ pub struct Contention {
 }
 
 impl Contention {
+    /// Sorts and rids of repeats.
+    #[must_use]
+    pub fn new(mut skus: Vec<Sku>, mut orders: Vec<OrderId>) -> Self {
+        skus.sort_unstable();
+        skus.dedup();
+        orders.sort_unstable();
+        orders.dedup();
+        Self { skus, orders }
+    }
+
     /// Whether nothing is held (any more).
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -152,21 +152,13 @@ fn recorded(items: Vec<RecordedOrders>) -> Result<Vec<(ScopedKey, Order)>, Refus
 pub(super) async fn touched(client: &Cached<'_>, footprint: &Footprint) -> Result<Contention, Error> {
     let ids: Vec<i64> = footprint.orders().iter().map(|id| id.get()).collect();
     let items = unit::items_of_orders().bind(client, &ids).all().await?;
-    let mut touched = Contention::default();
-    for item in items {
-        let known = Sku::try_from(item.sku)
-            .ok()
-            .filter(|sku| footprint.avoided().contains(sku));
-        touched.skus.extend(known);
-        touched
-            .orders
-            .extend(known.and_then(|_| OrderId::try_from(item.order_id).ok()));
-    }
-    touched.skus.sort_unstable();
-    touched.skus.dedup();
-    touched.orders.sort_unstable();
-    touched.orders.dedup();
-    Ok(touched)
+    let touched = items.into_iter().filter_map(|item| {
+        let sku = Sku::try_from(item.sku).ok()?;
+        let order = OrderId::try_from(item.order_id).ok()?;
+        footprint.avoided().contains(&sku).then_some((sku, order))
+    });
+    let (skus, orders) = touched.unzip();
+    Ok(Contention::new(skus, orders))
 }
 
 /// Which rows of a footprint others hold, the stock of its orders included.
@@ -185,18 +177,7 @@ pub(super) async fn held(client: &Cached<'_>, footprint: &Footprint) -> Result<C
             .filter(|item| held_skus.contains(&item.sku))
             .map(|item| item.order_id),
     );
-    let mut contention = Contention {
-        skus: held_skus
-            .into_iter()
-            .filter_map(|sku| Sku::try_from(sku).ok())
-            .collect(),
-        orders: held_orders
-            .into_iter()
-            .filter_map(|id| OrderId::try_from(id).ok())
-            .collect(),
-    };
-    contention.skus.sort_unstable();
-    contention.orders.sort_unstable();
-    contention.orders.dedup();
-    Ok(contention)
+    let skus = held_skus.into_iter().filter_map(|sku| Sku::try_from(sku).ok());
+    let orders = held_orders.into_iter().filter_map(|id| OrderId::try_from(id).ok());
+    Ok(Contention::new(skus.collect(), orders.collect()))
 }
