@@ -70,3 +70,24 @@ up *args:
 # end the containers; with --volumes what they wrote is gone too
 down *args:
     docker compose --file deploy/compose.yaml down "$@"
+
+# the whole shop in containers with Prometheus (9090), Grafana (3000) and Jaeger (16686); `just monitoring-down` ends both
+monitoring *args:
+    docker compose --file deploy/compose.yaml --file deploy/monitoring/compose.yaml up --build --detach --wait "$@"
+
+# end the containers of `just monitoring`; with --volumes what they wrote is gone too
+monitoring-down *args:
+    docker compose --file deploy/compose.yaml --file deploy/monitoring/compose.yaml down "$@"
+
+# make the dashboards and the rules of the objectives again, from their sources in deploy/monitoring
+dashboards:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    . scripts/tools.sh
+    need_python_tools
+    python3 scripts/monitoring/dashboards.py
+    python3 scripts/monitoring/slo.py
+
+# cause every alert on a real Prometheus, Postgres and Kafka, and say when it fired (just alerts DeadLetters: only this)
+alerts *names:
+    scripts/alerts.sh "$@"

@@ -18,7 +18,7 @@ cd "$(dirname "$0")/.."
 . scripts/tools.sh
 exec </dev/null
 
-STEPS=(format shell generated clippy docs deps roles tests doctests coverage model browser openapi fuzz)
+STEPS=(format shell generated clippy docs deps roles tests doctests coverage model browser openapi fuzz monitoring)
 LINT=(format shell generated clippy docs deps roles)
 ROLES=(products cart loms notifier)
 SHOP=(--locked --workspace --exclude codegen)
@@ -198,6 +198,31 @@ step_openapi() {
 step_fuzz() {
     need_python_tools
     with_shop python3 scripts/checks/fuzz.py --seconds "$FUZZ_SECONDS" --seed "$FUZZ_SEED"
+}
+
+# Rules, their unit tests, runbooks and dashboards as they stand; then every query of them, asked of a real Prometheus
+# that scrapes the running roles.
+step_monitoring() {
+    need_python_tools
+    need_prometheus
+    monitoring_files
+    with_services monitoring_live
+    NOTE=$(tail -n 1 "$LOGS/monitoring.txt")
+}
+
+monitoring_files() {
+    local home=deploy/monitoring/prometheus
+    promtool check config "$home/prometheus.yml"
+    promtool test rules "$home"/tests/*.yml
+    python3 scripts/monitoring/dashboards.py --check
+    python3 scripts/monitoring/slo.py --check
+    python3 scripts/monitoring/agree.py
+}
+
+monitoring_live() {
+    instrumented cargo nextest run "${SHOP[@]}" --no-run --cargo-quiet
+    cp "$TARGET/debug/app" "$LOGS/app" # another build may replace it meanwhile
+    python3 scripts/monitoring/live.py --app "$LOGS/app" --directory "$LOGS/monitoring" | tee "$LOGS/monitoring.txt"
 }
 
 report() {

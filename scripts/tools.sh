@@ -99,3 +99,20 @@ need_chromium() {
     export CHROMIUM
     export NODE_MODULES="$TOOLS_DIR/node/node_modules"
 }
+
+# prometheus and promtool. Debian's package is only unpacked: installed, it would start a server of its own.
+need_prometheus() {
+    local home=$TOOLS_DIR/prometheus lists=(apt-get update -qq)
+    if ! command -v promtool >/dev/null || ! command -v prometheus >/dev/null; then
+        if [ ! -x "$home/usr/bin/promtool" ]; then
+            command -v apt-get >/dev/null || fail "prometheus and promtool are missing, and there is no apt: put both on the PATH"
+            printf 'unpacking Debian'"'"'s prometheus into %s\n' "$home"
+            rm -rf "$home" && mkdir -p "$home"
+            [ "$(id -u)" = 0 ] || lists=(sudo -n "${lists[@]}")
+            "${lists[@]}" || printf 'the lists of apt stay as they are\n'
+            (cd "$home" && apt-get download -qq prometheus && dpkg -x prometheus_*.deb . && rm prometheus_*.deb) \
+                || fail "apt has no package prometheus: put prometheus and promtool on the PATH"
+        fi
+        PATH="$home/usr/bin:$PATH"
+    fi
+}
