@@ -63,7 +63,7 @@ def check_page(page):
     text = page.read_text(encoding="utf-8")
     hold(text.startswith(f"# {page.stem}\n"), f"{page} does not begin with its name")
     hold(re.findall(r"^## (.*)$", text, re.M) == SECTIONS, f"{page} has other parts than {', '.join(SECTIONS)}")
-    for body in re.split(r"^## .*$", text, flags=re.M):
+    for body in re.split(r"^## .*$", text, flags=re.M)[1:]:
         hold(len(body.split()) > 3, f"{page} has an empty part")
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
         hold((page.parent / target).exists(), f"{page} links to {target}, which there is not")
@@ -86,12 +86,14 @@ def check_tests(wanted):
 
 
 def table_of_metrics():
-    """Name -> labels, from the rows of docs/metrics.md: `name` in the first column, labels in backquotes in the third."""
-    rows = {}
+    """Name -> labels, from the rows of docs/metrics.md: the name in the first column, labels in the fourth."""
+    rows, labels = {}, set()
     for line in METRICS.read_text(encoding="utf-8").splitlines():
         cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
-        if len(cells) >= 3 and re.fullmatch(r"`[a-z_:][a-z0-9_:]*`", cells[0]):
-            rows[cells[0].strip("`")] = set(re.findall(r"`([a-z_][a-z0-9_]*)`", cells[2]))
+        if len(cells) == 6 and re.fullmatch(r"`[a-z_0-9]+`", cells[0]):
+            if cells[3] != "the same":
+                labels = set(re.findall(r"`([a-z_][a-z0-9_]*)`", cells[3]))
+            rows[cells[0].strip("`")] = labels
     return rows
 
 

@@ -187,7 +187,7 @@ def consumer_lag(trial):
 
 def standby_dies(trial):
     names = ["LomsAvailability", "CartAvailability", "ReplicaGone", "CheckoutsUnresolved"]
-    trial.expect(names, "kill -9 of the synchronous standby", 900, lambda: node("postgres", "kill", "2"))
+    trial.expect(names, "kill -9 of the synchronous standby", 780, lambda: node("postgres", "kill", "2"))
     node("postgres", "start", "2")
     trial.quiet(["ReplicaGone", "CheckoutsUnresolved"], 120)
 

@@ -7,6 +7,7 @@ query is asked: queries.py.
 """
 
 import argparse
+import concurrent.futures
 import math
 import sys
 import time
@@ -69,15 +70,25 @@ def trouble(stack, receivers):
     for user in range(20):
         ask(stack.url("cart", f"/user/{user}/cart/1002"), "POST", {"count": 1})
         ask(stack.url("cart", f"/user/{user}/cart/1010"), "POST", {"count": 1})
-    stack.start("products", {"APP__PRODUCTS__MISBEHAVE__SHARE_429": "0.5", "APP__PRODUCTS__MISBEHAVE__SHARE_420": "0.2"})
+    shares = {"420": "0.2", "429": "0.3", "500": "0.3"}
+    stack.start("products", {f"APP__PRODUCTS__MISBEHAVE__SHARE_{status}": share for status, share in shares.items()})
     stack.ready("products")
-    for sku in range(1004, 1010):
+    for sku in range(1004, 1044):
         ask(stack.url("cart", f"/user/1/cart/{sku}"), "POST", {"count": 1})
     receivers.refusing = False
     stack.command("dlq", "replay")
     stack.stop("loms")
     ask(stack.url("cart", "/checkout/1"), "POST")
     ask(stack.url("cart", "/user/2/cart/1001"), "POST", {"count": 1})
+    # One call at a time, and one that waits: the others are refused.
+    stack.start("loms", {"APP__LOMS__QUEUE_MAX": "1", "APP__LOMS__BATCH_MAX": "1", "APP__LOMS__LANES": "1"})
+    stack.ready("loms")
+    with concurrent.futures.ThreadPoolExecutor(32) as many:
+        for user in range(200):
+            many.submit(load.order, stack, 400_000 + user, [{"sku": 1001, "count": 1}])
+            ask(stack.url("cart", f"/user/{user}/cart/1002"), "POST", {"count": 1})
+            many.submit(ask, stack.url("cart", f"/checkout/{user}"), "POST")
+    stack.stop("loms")
     stack.start("loms")
     stack.ready("loms")
 

@@ -19,7 +19,7 @@ LOAD_SECONDS = 15
 GRAPHS = {
     "prometheus-orders": (
         "Orders by change of status, under load",
-        "sum by (status) (rate(loms_order_changes_total[30s]))",
+        "sum by (status) (rate(loms_order_status_changes_total[30s]))",
     ),
     "prometheus-latency": (
         "99th percentile of the cart's answers by route, under load",
