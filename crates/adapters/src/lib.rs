@@ -14,6 +14,7 @@ pub mod kafka;
 #[cfg(feature = "notifier")]
 pub mod lines;
 pub mod memory;
+pub mod metrics;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 #[cfg(any(feature = "cart", feature = "products"))]

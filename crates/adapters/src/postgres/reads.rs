@@ -14,12 +14,12 @@ use domain::stock::ports::StockQueries;
 use domain::types::{OrderId, Sku};
 use sql::queries::reads;
 use tokio::sync::watch;
-use tokio::time::timeout;
 use tokio_postgres::Error;
 
 use super::cluster::{Cluster, Suspects, View};
 use super::connect::Connector;
 use super::errors::{Refusal, unread, unread_for};
+use super::measured::{Sql, measured, within};
 use super::pool::ReadPool;
 use super::rows::{self, Head};
 
@@ -49,6 +49,11 @@ impl PostgresReads {
             turn: AtomicUsize::new(0),
             connector,
         })
+    }
+
+    /// Shows how the pools are used.
+    pub fn show(&self) {
+        self.pools.iter().for_each(ReadPool::show);
     }
 
     /// The server to ask, and whom to ask where it fails. Nobody while only others know yet which
@@ -94,7 +99,7 @@ impl PostgresReads {
     {
         let pool = &self.pools[server];
         let connection = Arc::new(pool.get().await.map_err(unread_for)?);
-        let asked = timeout(self.connector.settings().read_timeout, ask(Arc::clone(&connection))).await;
+        let asked = within(self.connector.settings().read_timeout, ask(Arc::clone(&connection))).await;
         let failure = match asked {
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(error)) if error.as_db_error().is_some() => return Err(unread(error)),
@@ -112,7 +117,7 @@ impl OrderQueries for PostgresReads {
     async fn order(&self, id: OrderId) -> Result<Option<Order>, QueryError> {
         let id = id.get();
         let rows = self
-            .read(|client| async move { reads::order_by_id().bind(&*client, &id).all().await })
+            .read(|client| async move { measured(Sql::OrderById, reads::order_by_id().bind(&*client, &id).all()).await })
             .await?;
         let Some(first) = rows.first() else { return Ok(None) };
         let head = Head {
@@ -129,7 +134,7 @@ impl OrderQueries for PostgresReads {
     async fn history(&self, id: OrderId) -> Result<Vec<(OrderStatus, Moment)>, QueryError> {
         let id = id.get();
         let rows = self
-            .read(|client| async move { reads::history_of_order().bind(&*client, &id).all().await })
+            .read(|client| async move { measured(Sql::HistoryOfOrder, reads::history_of_order().bind(&*client, &id).all()).await })
             .await?;
         Ok(rows
             .into_iter()
@@ -140,7 +145,7 @@ impl OrderQueries for PostgresReads {
     async fn unpaid(&self, placed_before: Moment, limit: usize) -> Result<Vec<OrderId>, QueryError> {
         let (before, limit) = (rows::timestamp(placed_before), i64::try_from(limit).unwrap_or(i64::MAX));
         let ids = self
-            .read(|client| async move { reads::unpaid_orders().bind(&*client, &before, &limit).all().await })
+            .read(|client| async move { measured(Sql::UnpaidOrders, reads::unpaid_orders().bind(&*client, &before, &limit).all()).await })
             .await?;
         ids.into_iter().map(|id| rows::order_id(id).map_err(unread)).collect()
     }
@@ -150,7 +155,7 @@ impl StockQueries for PostgresReads {
     async fn stock(&self, sku: Sku) -> Result<Option<Stock>, QueryError> {
         let sku = sku.get();
         let row = self
-            .read(|client| async move { reads::stock_by_sku().bind(&*client, &sku).opt().await })
+            .read(|client| async move { measured(Sql::StockBySku, reads::stock_by_sku().bind(&*client, &sku).opt()).await })
             .await?;
         row.map(|row| rows::stock(row.total_count, row.reserved).map_err(unread))
             .transpose()
@@ -159,7 +164,7 @@ impl StockQueries for PostgresReads {
     async fn movements(&self, sku: Sku, limit: usize) -> Result<Vec<Movement>, QueryError> {
         let (number, limit) = (sku.get(), i64::try_from(limit).unwrap_or(i64::MAX));
         let rows = self
-            .read(|client| async move { reads::movements_of_sku().bind(&*client, &number, &limit).all().await })
+            .read(|client| async move { measured(Sql::MovementsOfSku, reads::movements_of_sku().bind(&*client, &number, &limit).all()).await })
             .await?;
         Ok(rows
             .into_iter()

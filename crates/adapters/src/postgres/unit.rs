@@ -9,6 +9,7 @@ mod write;
 pub(super) use statements::{Cached, Statements};
 
 use std::ops::Range;
+use std::time::Duration;
 
 use deadpool_postgres::Object;
 use domain::order::loaded::{Changes, Footprint, Loaded};
@@ -20,6 +21,7 @@ use tokio_postgres::Error as PgError;
 
 use super::errors::{Refusal, busy, is_lock_timeout, rolled_back, unknown};
 use super::ids::OrderIds;
+use super::measured::{Sql, measured, within};
 use super::pool::WritePool;
 use super::settings::PostgresSettings;
 
@@ -61,7 +63,7 @@ impl Unit {
     /// Refuses orders whose stock is known to be held, before anything is locked or waited for.
     pub(super) async fn avoid(&mut self, footprint: &Footprint) -> Result<(), LedgerError> {
         let client = Cached(self.connection()?);
-        let asked = timeout(self.pool.patience(), load::touched(&client, footprint)).await;
+        let asked = within(self.pool.patience(), load::touched(&client, footprint)).await;
         match asked {
             Ok(Ok(touched)) if touched.is_empty() => Ok(()),
             asked => Err(self.give_up(asked)),
@@ -95,7 +97,7 @@ impl Unit {
         settings: &PostgresSettings,
     ) -> Result<Loaded, LedgerError> {
         let client = Cached(self.connection()?);
-        let loaded = timeout(self.pool.patience(), async {
+        let loaded = within(self.pool.patience(), async {
             let statements = Statements::prepare(&client).await?;
             load::load(&client, &statements, footprint, ids).await
         });
@@ -125,7 +127,7 @@ impl Unit {
     /// Ends a transaction that changed nothing; its connection goes back if it still answers.
     pub(super) async fn end(&mut self, settings: &PostgresSettings) {
         let Some(connection) = &self.connection else { return };
-        match timeout(settings.lock_timeout, connection.batch_execute("ROLLBACK")).await {
+        match within(settings.lock_timeout, measured(Sql::Rollback, connection.batch_execute("ROLLBACK"))).await {
             Ok(Ok(())) => self.connection = None, // back to the pool, clean
             _ => self.distrust(),
         }
@@ -141,10 +143,10 @@ impl Unit {
     /// the standbys, because locks are written to the WAL.
     async fn contended(&mut self, footprint: &Footprint, settings: &PostgresSettings) -> Result<Loaded, LedgerError> {
         let client = Cached(self.connection()?);
-        let asked = timeout(settings.statement_timeout, async {
-            client.batch_execute("ROLLBACK; BEGIN").await?;
+        let asked = within(settings.statement_timeout, async {
+            measured(Sql::Rollback, client.batch_execute("ROLLBACK; BEGIN")).await?;
             let held = load::held(&client, footprint).await?;
-            client.batch_execute("ROLLBACK").await?;
+            measured(Sql::Rollback, client.batch_execute("ROLLBACK")).await?;
             Ok(held)
         });
         let asked = asked.await;
@@ -168,8 +170,9 @@ impl Unit {
         let Some(connection) = self.connection.take() else {
             return Err(busy(Refusal::NoAnswer));
         };
-        let mut committing = tokio::spawn(commit(connection, self.pool.clone(), changes, self.timelines.clone()));
-        match timeout(settings.commit_timeout, &mut committing).await {
+        let (pool, patience) = (self.pool.clone(), settings.commit_timeout);
+        let mut committing = tokio::spawn(commit(connection, pool, changes, patience, self.timelines.clone()));
+        match timeout(patience, &mut committing).await {
             Ok(committed) => {
                 committed.unwrap_or_else(|_| Err(unknown(Refusal::NoAnswer)))?;
                 self.pool.note_committed();
@@ -195,13 +198,14 @@ async fn commit(
     connection: Object,
     pool: WritePool,
     changes: Changes,
+    overdue_after: Duration,
     mut timelines: watch::Receiver<i32>,
 ) -> Result<(), LedgerError> {
     let outcome = {
         let client = Cached(&connection);
         let writing = async {
             let statements = Statements::prepare(&client).await.map_err(rolled_back)?;
-            write::write(&client, &statements, changes).await
+            write::write(&client, &statements, changes, overdue_after).await
         };
         tokio::select! {
             biased;

@@ -12,6 +12,7 @@ use sql::queries::unit::{self, ItemsOfOrders, LockOrders, LockStock, RecordedOrd
 use tokio_postgres::Error;
 
 use super::super::errors::Refusal;
+use super::super::measured::{Sql, measured};
 use super::super::ids::{self as id_blocks, OrderIds};
 use super::super::rows::{self, Head};
 use super::{Cached, Statements};
@@ -44,35 +45,35 @@ pub(super) async fn load(
     let blocks = id_blocks::blocks(footprint.new_orders() - own.len());
     // Polled first in this order, so sent in it.
     let (begun, fresh, locked, items, stock, recorded) = join!(
-        client.batch_execute("BEGIN"),
+        measured(Sql::Begin, client.batch_execute("BEGIN")),
         async {
             match blocks {
                 0 => Ok(Vec::new()),
-                _ => statements.next_order_ids.bind(client, &blocks).all().await,
+                _ => measured(Sql::NextOrderIds, statements.next_order_ids.bind(client, &blocks).all()).await,
             }
         },
         async {
             match orders[..] {
                 [] => Ok(Vec::new()),
-                _ => statements.lock_orders.bind(client, &orders).all().await,
+                _ => measured(Sql::LockOrders, statements.lock_orders.bind(client, &orders).all()).await,
             }
         },
         async {
             match orders[..] {
                 [] => Ok(Vec::new()),
-                _ => statements.items_of_orders.bind(client, &orders).all().await,
+                _ => measured(Sql::ItemsOfOrders, statements.items_of_orders.bind(client, &orders).all()).await,
             }
         },
         async {
             match (&skus[..], &orders[..]) {
                 ([], []) => Ok(Vec::new()),
-                _ => statements.lock_stock.bind(client, &skus, &orders).all().await,
+                _ => measured(Sql::LockStock, statements.lock_stock.bind(client, &skus, &orders).all()).await,
             }
         },
         async {
             match keys[..] {
                 [] => Ok(Vec::new()),
-                _ => statements.recorded_orders.bind(client, &users, &keys).all().await,
+                _ => measured(Sql::RecordedOrders, statements.recorded_orders.bind(client, &users, &keys).all()).await,
             }
         },
     );
@@ -151,7 +152,7 @@ fn recorded(items: Vec<RecordedOrders>) -> Result<Vec<(ScopedKey, Order)>, Refus
 /// Which orders of a footprint have stock that is to be avoided, and which stock. Items never change.
 pub(super) async fn touched(client: &Cached<'_>, footprint: &Footprint) -> Result<Contention, Error> {
     let ids: Vec<i64> = footprint.orders().iter().map(|id| id.get()).collect();
-    let items = unit::items_of_orders().bind(client, &ids).all().await?;
+    let items = measured(Sql::ItemsOfOrders, unit::items_of_orders().bind(client, &ids).all()).await?;
     let touched = items.into_iter().filter_map(|item| {
         let sku = Sku::try_from(item.sku).ok()?;
         let order = OrderId::try_from(item.order_id).ok()?;
@@ -164,13 +165,13 @@ pub(super) async fn touched(client: &Cached<'_>, footprint: &Footprint) -> Resul
 /// Which rows of a footprint others hold, the stock of its orders included.
 pub(super) async fn held(client: &Cached<'_>, footprint: &Footprint) -> Result<Contention, Error> {
     let ids: Vec<i64> = footprint.orders().iter().map(|id| id.get()).collect();
-    let items = unit::items_of_orders().bind(client, &ids).all().await?;
+    let items = measured(Sql::ItemsOfOrders, unit::items_of_orders().bind(client, &ids).all()).await?;
     let of_orders = items.iter().map(|item| item.sku);
     let mut skus: Vec<i64> = footprint.skus().iter().map(|sku| sku.get()).chain(of_orders).collect();
     skus.sort_unstable();
     skus.dedup();
-    let held_skus = unit::held_stock().bind(client, &skus).all().await?;
-    let mut held_orders = unit::held_orders().bind(client, &ids).all().await?;
+    let held_skus = measured(Sql::HeldStock, unit::held_stock().bind(client, &skus).all()).await?;
+    let mut held_orders = measured(Sql::HeldOrders, unit::held_orders().bind(client, &ids).all()).await?;
     held_orders.extend(
         items
             .iter()

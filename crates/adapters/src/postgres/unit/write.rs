@@ -1,5 +1,7 @@
 //! The second round trip: all writes over arrays, then COMMIT.
 
+use std::time::Duration;
+
 use domain::order::event::StatusChange;
 use domain::order::loaded::{Changes, Placed, SettledOrder};
 use domain::order::ports::LedgerError;
@@ -9,11 +11,17 @@ use futures::join;
 use tokio_postgres::Error;
 
 use super::super::errors::{refused, rolled_back, unknown};
+use super::super::measured::{Sql, measured, measured_commit};
 use super::super::rows::{timestamp, word};
 use super::{Cached, Statements};
 
 /// Writes and commits; what is certain if it fails.
-pub(super) async fn write(client: &Cached<'_>, statements: &Statements, changes: Changes) -> Result<(), LedgerError> {
+pub(super) async fn write(
+    client: &Cached<'_>,
+    statements: &Statements,
+    changes: Changes,
+    overdue_after: Duration,
+) -> Result<(), LedgerError> {
     let (orders, items, keys) = (
         orders(client, statements, &changes.placed),
         items(client, statements, &changes.placed),
@@ -33,7 +41,7 @@ pub(super) async fn write(client: &Cached<'_>, statements: &Statements, changes:
         events(client, statements, &changes.events),
         keys,
         stock(client, statements, &changes.stock),
-        client.batch_execute(commit),
+        measured_commit(overdue_after, client.batch_execute(commit)),
     );
     // The COMMIT of a transaction that failed is a ROLLBACK, and succeeds.
     for written in [orders, items, settled, events, keys, stock] {
@@ -64,21 +72,18 @@ async fn orders(client: &Cached<'_>, statements: &Statements, placed: &[Placed])
     };
     let statuses: Vec<_> = placed.iter().map(|placed| word(placed.order.status)).collect();
     let placed_at: Vec<_> = placed.iter().map(|placed| timestamp(placed.order.placed_at)).collect();
-    statements
-        .insert_orders
-        .bind(
-            client,
-            &column(|placed| placed.order.id.get()),
-            &column(|placed| placed.order.user.get()),
-            &statuses,
-            &placed_at,
-            &short(|shortage| Some(shortage.sku.get())),
-            &short(|shortage| Some(i64::from(shortage.wanted.get()))),
-            &short(|shortage| shortage.free.map(i64::from)),
-        )
-        .one()
-        .await
-        .map(drop)
+    let (ids, users) = (
+        column(|placed| placed.order.id.get()),
+        column(|placed| placed.order.user.get()),
+    );
+    let (skus, wanted, free) = (
+        short(|shortage| Some(shortage.sku.get())),
+        short(|shortage| Some(i64::from(shortage.wanted.get()))),
+        short(|shortage| shortage.free.map(i64::from)),
+    );
+    let insert = &statements.insert_orders;
+    let inserted = insert.bind(client, &ids, &users, &statuses, &placed_at, &skus, &wanted, &free);
+    measured(Sql::InsertOrders, inserted.one()).await.map(drop)
 }
 
 async fn items(client: &Cached<'_>, statements: &Statements, placed: &[Placed]) -> Result<(), Error> {
@@ -98,12 +103,8 @@ async fn items(client: &Cached<'_>, statements: &Statements, placed: &[Placed]) 
             counts.push(i64::from(line.quantity.get()));
         }
     }
-    statements
-        .insert_items
-        .bind(client, &orders, &skus, &counts)
-        .one()
-        .await
-        .map(drop)
+    let inserted = statements.insert_items.bind(client, &orders, &skus, &counts);
+    measured(Sql::InsertItems, inserted.one()).await.map(drop)
 }
 
 async fn settle(client: &Cached<'_>, statements: &Statements, settled: &[SettledOrder]) -> Result<(), Error> {
@@ -113,12 +114,8 @@ async fn settle(client: &Cached<'_>, statements: &Statements, settled: &[Settled
     let ids: Vec<_> = settled.iter().map(|settled| settled.order.get()).collect();
     let statuses: Vec<_> = settled.iter().map(|settled| word(settled.status)).collect();
     let moments: Vec<_> = settled.iter().map(|settled| timestamp(settled.moment)).collect();
-    statements
-        .settle_orders
-        .bind(client, &ids, &statuses, &moments)
-        .one()
-        .await
-        .map(drop)
+    let updated = statements.settle_orders.bind(client, &ids, &statuses, &moments);
+    measured(Sql::SettleOrders, updated.one()).await.map(drop)
 }
 
 async fn events(client: &Cached<'_>, statements: &Statements, events: &[StatusChange]) -> Result<(), Error> {
@@ -132,12 +129,8 @@ async fn events(client: &Cached<'_>, statements: &Statements, events: &[StatusCh
         .iter()
         .map(|event| event.trace.map(|trace| trace.to_string()))
         .collect();
-    statements
-        .insert_events
-        .bind(client, &orders, &statuses, &moments, &traces)
-        .one()
-        .await
-        .map(drop)
+    let inserted = statements.insert_events.bind(client, &orders, &statuses, &moments, &traces);
+    measured(Sql::InsertEvents, inserted.one()).await.map(drop)
 }
 
 /// In key order: two batches that record the same keys wait for each other in one direction.
@@ -154,12 +147,8 @@ async fn keys(client: &Cached<'_>, statements: &Statements, placed: &[Placed]) -
     let keys: Vec<_> = keyed.iter().map(|(_, key, _)| *key).collect();
     let orders: Vec<_> = keyed.iter().map(|(.., order)| order.id.get()).collect();
     let created_at: Vec<_> = keyed.iter().map(|(.., order)| timestamp(order.placed_at)).collect();
-    statements
-        .insert_keys
-        .bind(client, &users, &keys, &orders, &created_at)
-        .one()
-        .await
-        .map(drop)
+    let inserted = statements.insert_keys.bind(client, &users, &keys, &orders, &created_at);
+    measured(Sql::InsertKeys, inserted.one()).await.map(drop)
 }
 
 async fn stock(client: &Cached<'_>, statements: &Statements, stock: &[(Sku, Stock)]) -> Result<(), Error> {
@@ -169,10 +158,6 @@ async fn stock(client: &Cached<'_>, statements: &Statements, stock: &[(Sku, Stoc
     let skus: Vec<_> = stock.iter().map(|(sku, _)| sku.get()).collect();
     let totals: Vec<_> = stock.iter().map(|(_, stock)| i64::from(stock.total())).collect();
     let reserved: Vec<_> = stock.iter().map(|(_, stock)| i64::from(stock.reserved())).collect();
-    statements
-        .update_stock
-        .bind(client, &skus, &totals, &reserved)
-        .one()
-        .await
-        .map(drop)
+    let updated = statements.update_stock.bind(client, &skus, &totals, &reserved);
+    measured(Sql::UpdateStock, updated.one()).await.map(drop)
 }

@@ -1,0 +1,233 @@
+//! What the adapters count: every name, once, with what it means. `docs/metrics.md` lists their labels.
+//! Handles are made once, where something is measured, and kept: no string is made for a label while
+//! requests are served.
+
+use std::time::{Duration, Instant};
+
+use metrics::{Counter, Histogram, Unit, describe_counter, describe_gauge, describe_histogram};
+
+/// Runs from its making.
+#[derive(Debug, Clone, Copy)]
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// Starts one.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "the one place where durations are measured")]
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// The time since its start.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+/// What kind of a metric it is, and in which unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Counter,
+    Gauge(Unit),
+    Histogram(Unit),
+}
+
+/// A metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Metric {
+    /// Its name.
+    pub name: &'static str,
+    kind: Kind,
+    meaning: &'static str,
+}
+
+impl Metric {
+    /// Counts what happens.
+    #[must_use]
+    pub const fn counter(name: &'static str, meaning: &'static str) -> Self {
+        Self::new(name, Kind::Counter, meaning)
+    }
+
+    /// Tells how many there are.
+    #[must_use]
+    pub const fn gauge(name: &'static str, meaning: &'static str) -> Self {
+        Self::new(name, Kind::Gauge(Unit::Count), meaning)
+    }
+
+    /// Tells how long something lasts, or when it was.
+    #[must_use]
+    pub const fn gauge_seconds(name: &'static str, meaning: &'static str) -> Self {
+        Self::new(name, Kind::Gauge(Unit::Seconds), meaning)
+    }
+
+    /// Gathers durations.
+    #[must_use]
+    pub const fn seconds(name: &'static str, meaning: &'static str) -> Self {
+        Self::new(name, Kind::Histogram(Unit::Seconds), meaning)
+    }
+
+    /// Gathers counts.
+    #[must_use]
+    pub const fn counts(name: &'static str, meaning: &'static str) -> Self {
+        Self::new(name, Kind::Histogram(Unit::Count), meaning)
+    }
+
+    const fn new(name: &'static str, kind: Kind, meaning: &'static str) -> Self {
+        Self { name, kind, meaning }
+    }
+
+    /// Tells the recorder that is installed what it means.
+    pub fn describe(&self) {
+        match self.kind {
+            Kind::Counter => describe_counter!(self.name, Unit::Count, self.meaning),
+            Kind::Gauge(unit) => describe_gauge!(self.name, unit, self.meaning),
+            Kind::Histogram(unit) => describe_histogram!(self.name, unit, self.meaning),
+        }
+    }
+}
+
+/// A counter and a histogram with the same labels, for calls of one kind.
+#[derive(Clone)]
+pub struct Calls {
+    /// How many.
+    pub count: Counter,
+    /// How long each took.
+    pub duration: Histogram,
+}
+
+impl Calls {
+    /// Makes the handles: keep them.
+    #[must_use]
+    pub fn new(count: &Metric, duration: &Metric, labels: &[(&'static str, &'static str)]) -> Self {
+        let labels: Vec<metrics::Label> = labels.iter().map(|pair| metrics::Label::from(pair)).collect();
+        Self {
+            count: metrics::counter!(count.name, labels.clone()),
+            duration: metrics::histogram!(duration.name, labels),
+        }
+    }
+
+    /// Counts one.
+    pub fn note(&self, took: Duration) {
+        self.count.increment(1);
+        self.duration.record(took.as_secs_f64());
+    }
+}
+
+impl std::fmt::Debug for Calls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Calls")
+    }
+}
+
+/// The value of a label for what did not fail, and for an answer that never came.
+pub const NONE: &str = "";
+/// The value of a label for what is not known.
+pub const OTHER: &str = "_OTHER";
+/// It took too long.
+pub const TIMEOUT: &str = "timeout";
+/// Nobody waited for it any more.
+pub const CANCELLED: &str = "cancelled";
+
+/// A status of HTTP as a label.
+#[must_use]
+pub const fn status_label(status: u16) -> &'static str {
+    macro_rules! labels {
+        ($($status:literal)*) => {
+            match status {
+                $($status => stringify!($status),)*
+                _ => OTHER,
+            }
+        };
+    }
+    labels!(100 101 102 103 200 201 202 203 204 205 206 207 208 226 300 301 302 303 304 305 307 308
+        400 401 402 403 404 405 406 407 408 409 410 411 412 413 414 415 416 417 418 420 421 422 423 424 425 426
+        428 429 431 451 499 500 501 502 503 504 505 506 507 508 510 511)
+}
+
+/// A code of gRPC as a label.
+#[must_use]
+pub const fn grpc_label(code: i32) -> &'static str {
+    const NAMES: [&str; GRPC_CODES] = [
+        "OK",
+        "CANCELLED",
+        "UNKNOWN",
+        "INVALID_ARGUMENT",
+        "DEADLINE_EXCEEDED",
+        "NOT_FOUND",
+        "ALREADY_EXISTS",
+        "PERMISSION_DENIED",
+        "RESOURCE_EXHAUSTED",
+        "FAILED_PRECONDITION",
+        "ABORTED",
+        "OUT_OF_RANGE",
+        "UNIMPLEMENTED",
+        "INTERNAL",
+        "UNAVAILABLE",
+        "DATA_LOSS",
+        "UNAUTHENTICATED",
+    ];
+    if 0 <= code && code < GRPC_CODES as i32 { NAMES[code as usize] } else { NAMES[2] }
+}
+
+/// How many codes gRPC has.
+pub const GRPC_CODES: usize = 17;
+
+macro_rules! metrics_table {
+    ($(#[$all_doc:meta])* $all:ident; $($(#[$doc:meta])* $id:ident = $kind:ident($name:literal, $meaning:literal);)*) => {
+        $($(#[$doc])* #[doc = $meaning] pub const $id: $crate::metrics::Metric = $crate::metrics::Metric::$kind($name, $meaning);)*
+        $(#[$all_doc])*
+        pub const $all: &[$crate::metrics::Metric] = &[$($id),*];
+    };
+}
+
+metrics_table! {
+    /// All of them.
+    ALL;
+    HTTP_CLIENT_REQUESTS = counter("http_client_requests_total", "Requests sent over HTTP, each attempt by itself.");
+    HTTP_CLIENT_SECONDS = seconds("http_client_request_duration_seconds", "Outgoing HTTP requests, each attempt by itself.");
+    RPC_CLIENT_CALLS = counter("rpc_client_calls_total", "Calls of LOMS over gRPC.");
+    RPC_CLIENT_SECONDS = seconds("rpc_client_call_duration_seconds", "From when a call is made to its answer.");
+    DB_OPERATIONS = counter("db_client_operations_total", "Statements that were sent to Postgres.");
+    DB_SECONDS = seconds("db_client_operation_duration_seconds", "From when a statement is sent to the end of its answer.");
+    DB_CONNECTIONS = gauge("db_client_connection_count", "Connections of a pool.");
+    DB_CONNECTIONS_MAX = gauge("db_client_connection_max", "Most connections of a pool.");
+    DB_PENDING = gauge("db_client_connection_pending_requests", "Who waits for a connection.");
+    DB_WAIT_SECONDS = seconds("db_client_connection_wait_time_seconds", "How long a connection was waited for.");
+    DB_WAIT_TIMEOUTS = counter("db_client_connection_timeouts_total", "Waits that got no connection in time.");
+    OVERDUE_COMMITS = gauge("loms_overdue_commits", "Connections that wait for a COMMIT that is overdue.");
+    PRIMARY_TAKES_WRITES = gauge("loms_primary_takes_writes", "Whether a primary is seen that takes writes.");
+    REPLICA_IN_USE = gauge("loms_replica_in_use", "Whether reads go to this server as a replica in step.");
+    REPLICA_LAG = gauge("loms_replica_lag_bytes", "WAL that a standby has not applied yet.");
+    MESSAGING_OPERATIONS = counter("messaging_client_operations_total", "Requests to the broker.");
+    MESSAGING_SECONDS = seconds("messaging_client_operation_duration_seconds", "From a request to its acknowledgement.");
+    MESSAGES_SENT = counter("messaging_client_sent_messages_total", "Records that were acknowledged.");
+    MESSAGES_CONSUMED = counter("messaging_client_consumed_messages_total", "Records that came, repeats included.");
+    LAG = gauge("notifier_lag_events", "Events of a partition of ours that are not handled yet.");
+    CACHE_HITS = counter("cart_products_cache_hits_total", "Products answered from the cache.");
+    CACHE_MISSES = counter("cart_products_cache_misses_total", "Products that were not in the cache.");
+    CACHE_ENTRIES = gauge("cart_products_cache_entries", "Entries of the cache of products.");
+    PRODUCTS_WAIT = seconds("cart_products_wait_seconds", "Wait of a request to products for its turn.");
+    PRODUCTS_WAITING = gauge("cart_products_waiting_requests", "Requests to products that wait for their turn.");
+    PRODUCTS_RETRIES = counter("cart_products_retries_total", "Requests to products sent again after 420 or 429.");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_have_the_names_of_their_standards_and_an_unknown_value_has_one() {
+        assert_eq!([200, 420, 504, 999, 299].map(status_label), ["200", "420", "504", OTHER, OTHER]);
+        assert_eq!([0, 1, 4, 14, 16].map(grpc_label), ["OK", "CANCELLED", "DEADLINE_EXCEEDED", "UNAVAILABLE", "UNAUTHENTICATED"]);
+        assert_eq!([-1, 17].map(grpc_label), ["UNKNOWN", "UNKNOWN"]);
+    }
+
+    #[test]
+    fn counters_and_times_are_told_by_their_names() {
+        for metric in ALL {
+            assert_eq!(metric.kind == Kind::Counter, metric.name.ends_with("_total"), "{metric:?}");
+            assert_eq!(metric.kind == Kind::Histogram(Unit::Seconds), metric.name.ends_with("_seconds"), "{metric:?}");
+        }
+    }
+}
