@@ -2,15 +2,18 @@
 //! poll of its future, to the end of its answer. One that is dropped before was cancelled, or, where
 //! [`within`] dropped it, took too long.
 
-use std::cell::Cell;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 use tokio_postgres::Error;
 
-use crate::metrics::{CANCELLED, Calls, DB_OPERATIONS, DB_SECONDS, NONE, Stopwatch, TIMEOUT};
+use metrics::Label;
+
+pub(super) use crate::metrics::within;
+use crate::metrics::{
+    CANCELLED, CONNECTION as BROKEN, Calls, DB_OPERATIONS, DB_SECONDS, NONE, Stopwatch, TIMEOUT, overdue,
+};
 
 macro_rules! statements {
     ($($statement:ident = $operation:literal $name:literal,)*) => {
@@ -77,7 +80,7 @@ statements! {
 
 /// Why a statement failed: by us, by the way to the server, then the classes of SQLSTATE.
 const ERRORS: [&str; 18] = [
-    NONE, TIMEOUT, CANCELLED, "connection", "other", "08", "22", "23", "25", "40", "42", "53", "54", "55", "57", "58",
+    NONE, TIMEOUT, CANCELLED, BROKEN, "other", "08", "22", "23", "25", "40", "42", "53", "54", "55", "57", "58",
     "P0", "XX",
 ];
 const NO_ERROR: usize = 0;
@@ -90,11 +93,6 @@ type Handles = [[OnceLock<Calls>; ERRORS.len()]; STATEMENTS.len()];
 
 /// Made once for each statement and error that comes.
 static HANDLES: Handles = [const { [const { OnceLock::new() }; ERRORS.len()] }; STATEMENTS.len()];
-
-thread_local! {
-    /// Whether what is dropped on this thread at the moment took too long.
-    static OVERDUE: Cell<bool> = const { Cell::new(false) };
-}
 
 /// Sends a statement; times it.
 pub(super) async fn measured<T>(sql: Sql, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
@@ -116,18 +114,6 @@ pub(super) async fn measured_commit<T>(
         return work.await;
     };
     running.end(done.as_ref().err());
-    done
-}
-
-/// Bounds work in time. Statements of it that are not answered then count as timed out.
-pub(super) async fn within<T>(patience: Duration, work: impl Future<Output = T>) -> Result<T, Elapsed> {
-    let mut work = Box::pin(work);
-    let done = timeout(patience, work.as_mut()).await;
-    if done.is_err() {
-        OVERDUE.set(true);
-        drop(work);
-        OVERDUE.set(false);
-    }
     done
 }
 
@@ -164,12 +150,12 @@ impl Running {
         let at = self.sql as usize;
         let calls = HANDLES[at][error].get_or_init(|| {
             let (operation, query) = STATEMENTS[at];
-            let labels = [
-                ("db_operation_name", operation),
-                ("db_query_summary", query),
-                ("error_type", ERRORS[error]),
+            let labels = vec![
+                Label::from_static_parts("db_operation_name", operation),
+                Label::from_static_parts("db_query_summary", query),
+                Label::from_static_parts("error_type", ERRORS[error]),
             ];
-            Calls::new(&DB_OPERATIONS, &DB_SECONDS, &labels)
+            Calls::new(&DB_OPERATIONS, &DB_SECONDS, labels)
         });
         calls.note(self.watch.elapsed());
     }
@@ -178,7 +164,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         if !self.ended {
-            self.note(if OVERDUE.get() { TIMED_OUT } else { DROPPED });
+            self.note(if overdue() { TIMED_OUT } else { DROPPED });
         }
     }
 }
