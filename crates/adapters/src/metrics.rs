@@ -64,6 +64,16 @@ impl Metric {
         Self { name, kind, meaning }
     }
 
+    /// Makes it appear with 0 where it has no labels, before anything happens: what is not there cannot
+    /// be told from what never happens. A gauge appears when it is set.
+    pub fn begin(&self) {
+        match self.kind {
+            Kind::Counter => drop(metrics::counter!(self.name)),
+            Kind::Gauge(_) => {}
+            Kind::Histogram(_) => drop(metrics::histogram!(self.name)),
+        }
+    }
+
     /// Tells the recorder that is installed what it means.
     pub fn describe(&self) {
         match self.kind {
@@ -74,9 +84,12 @@ impl Metric {
     }
 }
 
+/// Makes constants of metrics, and a list of them.
+#[macro_export]
 macro_rules! metrics_table {
     ($(#[$all_doc:meta])* $all:ident; $($(#[$doc:meta])* $id:ident = $kind:ident($name:literal, $meaning:literal);)*) => {
-        $($(#[$doc])* #[doc = $meaning] pub const $id: $crate::metrics::Metric = $crate::metrics::Metric::$kind($name, $meaning);)*
+        $($(#[$doc])* #[doc = $meaning]
+        pub const $id: $crate::metrics::Metric = $crate::metrics::Metric::$kind($name, $meaning);)*
         $(#[$all_doc])*
         pub const $all: &[$crate::metrics::Metric] = &[$($id),*];
     };
@@ -120,8 +133,16 @@ mod tests {
     #[test]
     fn counters_and_times_are_told_by_their_names() {
         for metric in ALL {
-            assert_eq!(metric.kind == Kind::Counter, metric.name.ends_with("_total"), "{metric:?}");
-            assert_eq!(metric.kind == Kind::Histogram(Unit::Seconds), metric.name.ends_with("_seconds"), "{metric:?}");
+            assert_eq!(
+                metric.kind == Kind::Counter,
+                metric.name.ends_with("_total"),
+                "{metric:?}"
+            );
+            assert_eq!(
+                metric.kind == Kind::Histogram(Unit::Seconds),
+                metric.name.ends_with("_seconds"),
+                "{metric:?}"
+            );
         }
     }
 }

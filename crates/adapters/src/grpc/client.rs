@@ -101,7 +101,10 @@ impl Loms for GrpcLoms {
     async fn free_stock(&self, sku: Sku) -> Result<Option<u32>, LomsError> {
         let mut client = self.client.clone();
         let request = self.request(StocksInfoRequest { sku: sku.get() });
-        match self.in_time("loms.v1.Loms/StocksInfo", client.stocks_info(request)).await {
+        match self
+            .in_time("loms.v1.Loms/StocksInfo", client.stocks_info(request))
+            .await
+        {
             Ok(answer) => Ok(Some(answer.into_inner().count)),
             Err(status) if status.code() == Code::NotFound => Ok(None),
             Err(status) => Err(LomsError::Unavailable(cause(status))),
@@ -122,7 +125,9 @@ impl Loms for GrpcLoms {
         });
         insert(request.metadata_mut(), IDEMPOTENCY_KEY, Some(key.as_str()));
         let mut client = self.client.clone();
-        let answer = self.in_time("loms.v1.Loms/OrderCreate", client.order_create(request)).await;
+        let answer = self
+            .in_time("loms.v1.Loms/OrderCreate", client.order_create(request))
+            .await;
         let answer = answer.map_err(of_create)?;
         OrderId::try_from(answer.into_inner().order_id).map_err(|_| LomsError::Unknown(cause(BadAnswer)))
     }

@@ -72,7 +72,8 @@ impl Running<'_> {
 impl Drop for Running<'_> {
     fn drop(&mut self) {
         if !self.ended {
-            self.requests.note(if overdue() { TIMEOUT } else { CANCELLED }, &self.watch);
+            self.requests
+                .note(if overdue() { TIMEOUT } else { CANCELLED }, &self.watch);
         }
     }
 }

@@ -147,10 +147,7 @@ pub fn overdue() -> bool {
 /// # Errors
 /// The time is over.
 #[cfg(any(feature = "postgres", feature = "kafka"))]
-pub async fn within<T>(
-    patience: Duration,
-    work: impl Future<Output = T>,
-) -> Result<T, tokio::time::error::Elapsed> {
+pub async fn within<T>(patience: Duration, work: impl Future<Output = T>) -> Result<T, tokio::time::error::Elapsed> {
     let mut work = Box::pin(work);
     let done = tokio::time::timeout(patience, work.as_mut()).await;
     if done.is_err() {

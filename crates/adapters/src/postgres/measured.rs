@@ -80,8 +80,8 @@ statements! {
 
 /// Why a statement failed: by us, by the way to the server, then the classes of SQLSTATE.
 const ERRORS: [&str; 18] = [
-    NONE, TIMEOUT, CANCELLED, BROKEN, "other", "08", "22", "23", "25", "40", "42", "53", "54", "55", "57", "58",
-    "P0", "XX",
+    NONE, TIMEOUT, CANCELLED, BROKEN, "other", "08", "22", "23", "25", "40", "42", "53", "54", "55", "57", "58", "P0",
+    "XX",
 ];
 const NO_ERROR: usize = 0;
 const TIMED_OUT: usize = 1;
@@ -186,7 +186,10 @@ mod tests {
     #[test]
     fn a_state_is_told_by_its_class() {
         let of = |state| ERRORS[class(state)];
-        assert_eq!(["55P03", "23505", "XX000", "0A000"].map(of), ["55", "23", "XX", "other"]);
+        assert_eq!(
+            ["55P03", "23505", "XX000", "0A000"].map(of),
+            ["55", "23", "XX", "other"]
+        );
     }
 
     #[tokio::test]
@@ -210,8 +213,14 @@ mod tests {
             r#"db_operation_name="commit",db_query_summary="commit",error_type="timeout""#,
             r#"db_operation_name="select",db_query_summary="held_orders",error_type="""#,
         ] {
-            assert!(text.contains(&format!("db_client_operations_total{{{labels}}} 1")), "{text}");
-            assert!(text.contains(&format!("db_client_operation_duration_seconds_count{{{labels}}} 1")), "{text}");
+            assert!(
+                text.contains(&format!("db_client_operations_total{{{labels}}} 1")),
+                "{text}"
+            );
+            assert!(
+                text.contains(&format!("db_client_operation_duration_seconds_count{{{labels}}} 1")),
+                "{text}"
+            );
         }
         assert_eq!(text.matches("db_client_operations_total{").count(), 4, "{text}");
     }

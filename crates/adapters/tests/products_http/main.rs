@@ -253,7 +253,9 @@ async fn warming_up_fetches_no_more_than_fits_and_may_fail() {
 async fn hits_misses_waits_retries_and_requests_are_counted() {
     let recorder = PrometheusBuilder::new().build_recorder();
     let _guard = metrics::set_default_local_recorder(&recorder);
-    adapters::metrics::ALL.iter().for_each(adapters::metrics::Metric::describe);
+    adapters::metrics::ALL
+        .iter()
+        .for_each(adapters::metrics::Metric::describe);
     let server = FakeProducts::start(Behaviour::RefusesFirst(1));
     let products = cached(&server.url, 10);
     for _ in 0..3 {
