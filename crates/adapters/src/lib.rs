@@ -15,6 +15,8 @@ pub mod kafka;
 pub mod lines;
 pub mod memory;
 pub mod metrics;
+#[cfg(any(feature = "cart", feature = "notifier"))]
+mod outgoing;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 #[cfg(any(feature = "cart", feature = "products"))]

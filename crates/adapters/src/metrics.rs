@@ -2,28 +2,15 @@
 //! Handles are made once, where something is measured, and kept: no string is made for a label while
 //! requests are served.
 
-use std::time::{Duration, Instant};
+mod calls;
+mod labels;
 
-use metrics::{Counter, Histogram, Unit, describe_counter, describe_gauge, describe_histogram};
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 
-/// Runs from its making.
-#[derive(Debug, Clone, Copy)]
-pub struct Stopwatch(Instant);
-
-impl Stopwatch {
-    /// Starts one.
-    #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "the one place where durations are measured")]
-    pub fn start() -> Self {
-        Self(Instant::now())
-    }
-
-    /// The time since its start.
-    #[must_use]
-    pub fn elapsed(&self) -> Duration {
-        self.0.elapsed()
-    }
-}
+pub use calls::{CallTable, Calls, Running, Stopwatch};
+#[cfg(any(feature = "postgres", feature = "kafka"))]
+pub use calls::{overdue, within};
+pub use labels::{CANCELLED, CONNECTION, GRPC_CODES, NONE, OTHER, REFUSED, TIMEOUT, grpc_label, status_label};
 
 /// What kind of a metric it is, and in which unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +64,16 @@ impl Metric {
         Self { name, kind, meaning }
     }
 
+    /// Makes it appear with 0 where it has no labels, before anything happens: what is not there cannot
+    /// be told from what never happens. A gauge appears when it is set.
+    pub fn begin(&self) {
+        match self.kind {
+            Kind::Counter => drop(metrics::counter!(self.name)),
+            Kind::Gauge(_) => {}
+            Kind::Histogram(_) => drop(metrics::histogram!(self.name)),
+        }
+    }
+
     /// Tells the recorder that is installed what it means.
     pub fn describe(&self) {
         match self.kind {
@@ -87,95 +84,12 @@ impl Metric {
     }
 }
 
-/// A counter and a histogram with the same labels, for calls of one kind.
-#[derive(Clone)]
-pub struct Calls {
-    /// How many.
-    pub count: Counter,
-    /// How long each took.
-    pub duration: Histogram,
-}
-
-impl Calls {
-    /// Makes the handles: keep them.
-    #[must_use]
-    pub fn new(count: &Metric, duration: &Metric, labels: &[(&'static str, &'static str)]) -> Self {
-        let labels: Vec<metrics::Label> = labels.iter().map(|pair| metrics::Label::from(pair)).collect();
-        Self {
-            count: metrics::counter!(count.name, labels.clone()),
-            duration: metrics::histogram!(duration.name, labels),
-        }
-    }
-
-    /// Counts one.
-    pub fn note(&self, took: Duration) {
-        self.count.increment(1);
-        self.duration.record(took.as_secs_f64());
-    }
-}
-
-impl std::fmt::Debug for Calls {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Calls")
-    }
-}
-
-/// The value of a label for what did not fail, and for an answer that never came.
-pub const NONE: &str = "";
-/// The value of a label for what is not known.
-pub const OTHER: &str = "_OTHER";
-/// It took too long.
-pub const TIMEOUT: &str = "timeout";
-/// Nobody waited for it any more.
-pub const CANCELLED: &str = "cancelled";
-
-/// A status of HTTP as a label.
-#[must_use]
-pub const fn status_label(status: u16) -> &'static str {
-    macro_rules! labels {
-        ($($status:literal)*) => {
-            match status {
-                $($status => stringify!($status),)*
-                _ => OTHER,
-            }
-        };
-    }
-    labels!(100 101 102 103 200 201 202 203 204 205 206 207 208 226 300 301 302 303 304 305 307 308
-        400 401 402 403 404 405 406 407 408 409 410 411 412 413 414 415 416 417 418 420 421 422 423 424 425 426
-        428 429 431 451 499 500 501 502 503 504 505 506 507 508 510 511)
-}
-
-/// A code of gRPC as a label.
-#[must_use]
-pub const fn grpc_label(code: i32) -> &'static str {
-    const NAMES: [&str; GRPC_CODES] = [
-        "OK",
-        "CANCELLED",
-        "UNKNOWN",
-        "INVALID_ARGUMENT",
-        "DEADLINE_EXCEEDED",
-        "NOT_FOUND",
-        "ALREADY_EXISTS",
-        "PERMISSION_DENIED",
-        "RESOURCE_EXHAUSTED",
-        "FAILED_PRECONDITION",
-        "ABORTED",
-        "OUT_OF_RANGE",
-        "UNIMPLEMENTED",
-        "INTERNAL",
-        "UNAVAILABLE",
-        "DATA_LOSS",
-        "UNAUTHENTICATED",
-    ];
-    if 0 <= code && code < GRPC_CODES as i32 { NAMES[code as usize] } else { NAMES[2] }
-}
-
-/// How many codes gRPC has.
-pub const GRPC_CODES: usize = 17;
-
+/// Makes constants of metrics, and a list of them.
+#[macro_export]
 macro_rules! metrics_table {
     ($(#[$all_doc:meta])* $all:ident; $($(#[$doc:meta])* $id:ident = $kind:ident($name:literal, $meaning:literal);)*) => {
-        $($(#[$doc])* #[doc = $meaning] pub const $id: $crate::metrics::Metric = $crate::metrics::Metric::$kind($name, $meaning);)*
+        $($(#[$doc])* #[doc = $meaning]
+        pub const $id: $crate::metrics::Metric = $crate::metrics::Metric::$kind($name, $meaning);)*
         $(#[$all_doc])*
         pub const $all: &[$crate::metrics::Metric] = &[$($id),*];
     };
@@ -217,17 +131,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn labels_have_the_names_of_their_standards_and_an_unknown_value_has_one() {
-        assert_eq!([200, 420, 504, 999, 299].map(status_label), ["200", "420", "504", OTHER, OTHER]);
-        assert_eq!([0, 1, 4, 14, 16].map(grpc_label), ["OK", "CANCELLED", "DEADLINE_EXCEEDED", "UNAVAILABLE", "UNAUTHENTICATED"]);
-        assert_eq!([-1, 17].map(grpc_label), ["UNKNOWN", "UNKNOWN"]);
-    }
-
-    #[test]
     fn counters_and_times_are_told_by_their_names() {
         for metric in ALL {
-            assert_eq!(metric.kind == Kind::Counter, metric.name.ends_with("_total"), "{metric:?}");
-            assert_eq!(metric.kind == Kind::Histogram(Unit::Seconds), metric.name.ends_with("_seconds"), "{metric:?}");
+            assert_eq!(
+                metric.kind == Kind::Counter,
+                metric.name.ends_with("_total"),
+                "{metric:?}"
+            );
+            assert_eq!(
+                metric.kind == Kind::Histogram(Unit::Seconds),
+                metric.name.ends_with("_seconds"),
+                "{metric:?}"
+            );
         }
     }
 }

@@ -17,6 +17,6 @@ mod flights;
 #[cfg(feature = "cart")]
 mod limiter;
 #[cfg(feature = "cart")]
-pub mod metrics;
+mod metrics;
 #[cfg(feature = "cart")]
 mod retry;

@@ -13,6 +13,7 @@
 //! time (chrono) and of errors (snafu) for eight fields. Source: CloudEvents 1.0.2, JSON format.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
@@ -25,6 +26,8 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AF
 use reqwest::{Client, StatusCode, Url, redirect};
 use serde::Serialize;
 use sha2::Sha256;
+
+use crate::outgoing::{Outgoing, error_type};
 
 /// The media type of a CloudEvent in structured mode.
 pub const MEDIA_TYPE: &str = "application/cloudevents+json; charset=utf-8";
@@ -120,6 +123,7 @@ pub struct Webhook {
     http: Client,
     url: Url,
     key: Hmac<Sha256>,
+    outgoing: Arc<Outgoing>,
     now: fn() -> Moment,
 }
 
@@ -145,6 +149,7 @@ impl Webhook {
             url: url.ok_or_else(|| WebhookError::Url(settings.url.clone()))?,
             key: Hmac::new_from_slice(settings.secret.as_bytes())
                 .unwrap_or_else(|_| unreachable!("a key has any length")),
+            outgoing: Arc::new(Outgoing::new()),
             now,
         })
     }
@@ -173,10 +178,9 @@ impl EventSink for Webhook {
         let body = serde_json::to_vec(&cloud_event(event)).map_err(Fault::Json)?;
         let headers = self.headers(event, &body)?;
         let request = self.http.post(self.url.clone()).headers(headers).body(body);
-        let answer = request
-            .send()
-            .await
-            .map_err(|error| Fault::NoAnswer(error.without_url()))?;
+        // The URL is the operator's, and may have a secret in it: it is no label.
+        let answer = self.outgoing.measure("POST", "{webhook}", request.send(), error_type);
+        let answer = answer.await.map_err(|error| Fault::NoAnswer(error.without_url()))?;
         let status = answer.status();
         if status.is_success() {
             return Ok(());

@@ -118,7 +118,7 @@ pub async fn start(process: &Process, logger_of: impl Fn(&'static str) -> Logger
     process.life.spawn(
         Stage::Telemetry,
         "metrics upkeep",
-        metrics.keep(process.life.token(Stage::Telemetry)),
+        metrics.keep(process.settings.role().name(), process.life.token(Stage::Telemetry)),
     );
     if let Some(listen) = process.settings.ops.addr.0 {
         let server = Server {

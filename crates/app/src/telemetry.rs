@@ -9,11 +9,12 @@ mod drain;
 mod forward;
 mod levels;
 mod measure;
+pub mod names;
 mod output;
 mod panics;
 mod pretty;
 mod requests;
-mod stopwatch;
+mod runtime;
 pub mod trace;
 
 use std::fmt;
@@ -25,11 +26,11 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+pub use adapters::metrics::Stopwatch;
 pub use drain::DroppedLines;
 pub use measure::{Metrics, MetricsError};
 pub use output::Output;
 pub use requests::{Importance, RequestLine, RequestLog};
-pub use stopwatch::Stopwatch;
 pub use trace::Tracing;
 
 use crate::config::{LogLevel, Settings};

@@ -3,6 +3,7 @@
 //! else goes wrong with a creation leaves its outcome unknown.
 
 use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::cart::ports::{Loms, LomsError};
@@ -17,9 +18,12 @@ use tonic::{Code, ConnectError, Request, Status};
 use super::IDEMPOTENCY_KEY;
 use super::proto::loms_client::LomsClient;
 use super::proto::{Item, OrderCreateRequest, StocksInfoRequest};
+use crate::metrics::{CallTable, RPC_CLIENT_CALLS, RPC_CLIENT_SECONDS, grpc_label};
 
 /// Calls in flight on the connection; more wait, within their deadlines.
 const IN_FLIGHT_MAX: usize = 1024;
+/// The labels of the metrics of a call.
+const LABELS: [&str; 2] = ["rpc_method", "rpc_response_status_code"];
 
 /// A URL that is none.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +36,7 @@ pub struct GrpcLoms {
     client: LomsClient<Channel>,
     timeout: Duration,
     trace: fn() -> Option<TraceContext>,
+    calls: Arc<CallTable<2>>,
 }
 
 /// LOMS answered what it never should.
@@ -59,6 +64,7 @@ impl GrpcLoms {
             client: LomsClient::new(endpoint.connect_lazy()),
             timeout,
             trace,
+            calls: Arc::new(CallTable::new(RPC_CLIENT_CALLS, RPC_CLIENT_SECONDS, LABELS)),
         })
     }
 
@@ -71,9 +77,17 @@ impl GrpcLoms {
     }
 
     /// Bounds a call from outside too: the connection may hang before the call has begun.
-    async fn in_time<T>(&self, call: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
+    async fn in_time<T>(
+        &self,
+        method: &'static str,
+        call: impl Future<Output = Result<T, Status>>,
+    ) -> Result<T, Status> {
+        let running = self.calls.begin([method, grpc_label(Code::Cancelled as i32)]);
         let ended = tokio::time::timeout(self.timeout, call).await;
-        ended.unwrap_or_else(|_| Err(Status::deadline_exceeded("no answer in time")))
+        let ended = ended.unwrap_or_else(|_| Err(Status::deadline_exceeded("no answer in time")));
+        let code = ended.as_ref().err().map_or(Code::Ok, Status::code);
+        running.end([method, grpc_label(code as i32)]);
+        ended
     }
 }
 
@@ -87,7 +101,10 @@ impl Loms for GrpcLoms {
     async fn free_stock(&self, sku: Sku) -> Result<Option<u32>, LomsError> {
         let mut client = self.client.clone();
         let request = self.request(StocksInfoRequest { sku: sku.get() });
-        match self.in_time(client.stocks_info(request)).await {
+        match self
+            .in_time("loms.v1.Loms/StocksInfo", client.stocks_info(request))
+            .await
+        {
             Ok(answer) => Ok(Some(answer.into_inner().count)),
             Err(status) if status.code() == Code::NotFound => Ok(None),
             Err(status) => Err(LomsError::Unavailable(cause(status))),
@@ -108,7 +125,10 @@ impl Loms for GrpcLoms {
         });
         insert(request.metadata_mut(), IDEMPOTENCY_KEY, Some(key.as_str()));
         let mut client = self.client.clone();
-        let answer = self.in_time(client.order_create(request)).await.map_err(of_create)?;
+        let answer = self
+            .in_time("loms.v1.Loms/OrderCreate", client.order_create(request))
+            .await;
+        let answer = answer.map_err(of_create)?;
         OrderId::try_from(answer.into_inner().order_id).map_err(|_| LomsError::Unknown(cause(BadAnswer)))
     }
 }

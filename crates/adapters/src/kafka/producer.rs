@@ -20,13 +20,13 @@ use domain::order::ports::{EventPublisher, PublishError, Published, PutAside};
 use domain::types::{EventId, OrderId};
 use futures::future::join_all;
 use parking_lot::Mutex;
-use tokio::time::timeout;
 
 use super::client::KafkaClient;
 use super::dead_letters;
 use super::errors::KafkaError;
 use super::record::{Outgoing, fill};
 use crate::events::{Message, partition_of};
+use crate::metrics::within;
 
 /// How old the number of partitions may become.
 const PARTITIONS_KEPT: Duration = Duration::from_secs(60);
@@ -153,7 +153,7 @@ impl<C: Clock> EventPublisher for KafkaPublisher<C> {
     async fn publish(&self, events: Vec<OrderEvent>) -> Published {
         let done = Mutex::new(Published::default());
         let bound = self.bound();
-        let end = match timeout(bound, self.send(events, &done)).await {
+        let end = match within(bound, self.send(events, &done)).await {
             Ok(end) => end,
             Err(_) => Err(KafkaError::Silent(bound)),
         };

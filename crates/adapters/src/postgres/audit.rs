@@ -122,12 +122,20 @@ impl Snapshot<'_> {
 
     /// Gives the next statement the time that is left.
     async fn bound_statement(&self) -> Result<(), QueryError> {
-        let bound = measured(Sql::AuditBoundStatement, checks::bound_statement().bind(&self.transaction, &self.time_max).one()).await;
+        let bound = measured(
+            Sql::AuditBoundStatement,
+            checks::bound_statement().bind(&self.transaction, &self.time_max).one(),
+        )
+        .await;
         bound.map(drop).map_err(unread)
     }
 
     async fn stock_bounds(&self) -> Result<Found, Error> {
-        let rows = measured(Sql::AuditStockBounds, checks::stock_bounds().bind(&self.transaction, &self.limit).all()).await?;
+        let rows = measured(
+            Sql::AuditStockBounds,
+            checks::stock_bounds().bind(&self.transaction, &self.limit).all(),
+        )
+        .await?;
         Ok(Found::of(
             rows,
             |row| row.found,
@@ -136,7 +144,11 @@ impl Snapshot<'_> {
     }
 
     async fn reservations(&self) -> Result<Found, Error> {
-        let rows = measured(Sql::AuditReservations, checks::reservations().bind(&self.transaction, &self.limit).all()).await?;
+        let rows = measured(
+            Sql::AuditReservations,
+            checks::reservations().bind(&self.transaction, &self.limit).all(),
+        )
+        .await?;
         Ok(Found::of(
             rows,
             |row| row.found,
@@ -151,7 +163,11 @@ impl Snapshot<'_> {
     }
 
     async fn totals(&self) -> Result<Found, Error> {
-        let rows = measured(Sql::AuditTotals, checks::totals().bind(&self.transaction, &self.limit).all()).await?;
+        let rows = measured(
+            Sql::AuditTotals,
+            checks::totals().bind(&self.transaction, &self.limit).all(),
+        )
+        .await?;
         Ok(Found::of(
             rows,
             |row| row.found,
@@ -167,7 +183,11 @@ impl Snapshot<'_> {
 
     async fn lines(&self) -> Result<Found, Error> {
         let items_max = i64::try_from(MAX_LINES).unwrap_or(i64::MAX);
-        let rows = measured(Sql::AuditLines, checks::lines().bind(&self.transaction, &items_max, &self.limit).all()).await?;
+        let rows = measured(
+            Sql::AuditLines,
+            checks::lines().bind(&self.transaction, &items_max, &self.limit).all(),
+        )
+        .await?;
         Ok(Found::of(
             rows,
             |row| row.found,
@@ -179,7 +199,11 @@ impl Snapshot<'_> {
     }
 
     async fn shortages(&self) -> Result<Found, Error> {
-        let rows = measured(Sql::AuditShortages, checks::shortages().bind(&self.transaction, &self.limit).all()).await?;
+        let rows = measured(
+            Sql::AuditShortages,
+            checks::shortages().bind(&self.transaction, &self.limit).all(),
+        )
+        .await?;
         Ok(Found::of(
             rows,
             |row| row.found,
@@ -197,7 +221,9 @@ impl Snapshot<'_> {
 
     /// Few histories are different; the state machine judges each, and then their orders are told.
     async fn histories(&self) -> Result<Found, QueryError> {
-        let paths = measured(Sql::AuditPaths, checks::paths().bind(&self.transaction).all()).await.map_err(unread)?;
+        let paths = measured(Sql::AuditPaths, checks::paths().bind(&self.transaction).all())
+            .await
+            .map_err(unread)?;
         let mut found = Found::default();
         for paths in paths {
             let path: Vec<OrderStatus> = paths.path.iter().copied().map(status).collect();
@@ -216,7 +242,11 @@ impl Snapshot<'_> {
     async fn orders_of(&self, words: &[Word], path: &[OrderStatus], limit: i64) -> Result<Vec<String>, QueryError> {
         self.bound_statement().await?;
         let words = words.to_vec();
-        let orders = measured(Sql::AuditOrdersOfPath, checks::orders_of_path().bind(&self.transaction, &words, &limit).all()).await;
+        let orders = measured(
+            Sql::AuditOrdersOfPath,
+            checks::orders_of_path().bind(&self.transaction, &words, &limit).all(),
+        )
+        .await;
         let path = match path {
             [] => "no history".to_owned(),
             path => path
@@ -230,7 +260,11 @@ impl Snapshot<'_> {
     }
 
     async fn standing(&self) -> Result<Found, Error> {
-        let rows = measured(Sql::AuditStanding, checks::standing().bind(&self.transaction, &self.limit).all()).await?;
+        let rows = measured(
+            Sql::AuditStanding,
+            checks::standing().bind(&self.transaction, &self.limit).all(),
+        )
+        .await?;
         Ok(Found::of(
             rows,
             |row| row.found,
@@ -247,7 +281,11 @@ impl Snapshot<'_> {
     }
 
     async fn event_order(&self) -> Result<Found, Error> {
-        let rows = measured(Sql::AuditEventOrder, checks::event_order().bind(&self.transaction, &self.limit).all()).await?;
+        let rows = measured(
+            Sql::AuditEventOrder,
+            checks::event_order().bind(&self.transaction, &self.limit).all(),
+        )
+        .await?;
         Ok(Found::of(
             rows,
             |row| row.found,
@@ -261,7 +299,11 @@ impl Snapshot<'_> {
     }
 
     async fn event_ids(&self) -> Result<Found, Error> {
-        let rows = measured(Sql::AuditEventIds, checks::event_ids().bind(&self.transaction, &self.limit).all()).await?;
+        let rows = measured(
+            Sql::AuditEventIds,
+            checks::event_ids().bind(&self.transaction, &self.limit).all(),
+        )
+        .await?;
         Ok(Found::of(
             rows,
             |row| row.found,
@@ -270,7 +312,13 @@ impl Snapshot<'_> {
     }
 
     async fn sequences(&self) -> Result<Found, Error> {
-        let rows = measured(Sql::AuditSequences, checks::sequences().bind(&self.transaction, &ids::BLOCK, &self.limit).all()).await?;
+        let rows = measured(
+            Sql::AuditSequences,
+            checks::sequences()
+                .bind(&self.transaction, &ids::BLOCK, &self.limit)
+                .all(),
+        )
+        .await?;
         Ok(Found::of(
             rows,
             |row| row.found,
@@ -279,7 +327,11 @@ impl Snapshot<'_> {
     }
 
     async fn unsent(&self) -> Result<Found, Error> {
-        let rows = measured(Sql::AuditUnsent, checks::unsent().bind(&self.transaction, &self.limit).all()).await?;
+        let rows = measured(
+            Sql::AuditUnsent,
+            checks::unsent().bind(&self.transaction, &self.limit).all(),
+        )
+        .await?;
         Ok(Found::of(
             rows,
             |row| row.found,
@@ -294,7 +346,11 @@ impl Snapshot<'_> {
     }
 
     async fn sent_in_order(&self) -> Result<Found, Error> {
-        let rows = measured(Sql::AuditSentInOrder, checks::sent_in_order().bind(&self.transaction, &self.limit).all()).await?;
+        let rows = measured(
+            Sql::AuditSentInOrder,
+            checks::sent_in_order().bind(&self.transaction, &self.limit).all(),
+        )
+        .await?;
         Ok(Found::of(
             rows,
             |row| row.found,
@@ -308,7 +364,11 @@ impl Snapshot<'_> {
     }
 
     async fn keys(&self) -> Result<Found, Error> {
-        let rows = measured(Sql::AuditKeys, checks::keys().bind(&self.transaction, &self.limit).all()).await?;
+        let rows = measured(
+            Sql::AuditKeys,
+            checks::keys().bind(&self.transaction, &self.limit).all(),
+        )
+        .await?;
         // The key itself is not told: it is its owner's.
         Ok(Found::of(
             rows,

@@ -123,7 +123,9 @@ impl Gauges {
         let names: Vec<String> = (0..connector.servers())
             .map(|at| connector.name(at).to_owned())
             .collect();
-        let in_use = names.iter().map(|name| gauge!(REPLICA_IN_USE.name, "server" => name.clone()));
+        let in_use = names
+            .iter()
+            .map(|name| gauge!(REPLICA_IN_USE.name, "server" => name.clone()));
         Self {
             takes_writes: gauge!(PRIMARY_TAKES_WRITES.name),
             in_use: in_use.collect(),
@@ -145,7 +147,9 @@ impl Gauges {
 
 impl std::fmt::Debug for Gauges {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Gauges").field("servers", &self.names).finish_non_exhaustive()
+        f.debug_struct("Gauges")
+            .field("servers", &self.names)
+            .finish_non_exhaustive()
     }
 }
 
@@ -304,13 +308,17 @@ impl Place {
 /// Asks one server.
 async fn look(connector: &Arc<Connector>, server: usize, place: &mut Place) -> Option<Look> {
     let client = place.client(connector, server).await?;
-    let standing = measured(Sql::Standing, nodes::standing().bind(client).one()).await.ok()?;
+    let standing = measured(Sql::Standing, nodes::standing().bind(client).one())
+        .await
+        .ok()?;
     if standing.standby {
         return Some(Look::Standby {
             name: standing.standby_name,
         });
     }
-    let timeline = measured(Sql::Timeline, nodes::timeline().bind(client).one()).await.ok()??;
+    let timeline = measured(Sql::Timeline, nodes::timeline().bind(client).one())
+        .await
+        .ok()??;
     let standbys = nodes::synchronous_standbys();
     let waited_for = standbys.bind(client).map(|row| Waited {
         name: row.name.to_owned(),

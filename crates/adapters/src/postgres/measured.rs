@@ -2,15 +2,18 @@
 //! poll of its future, to the end of its answer. One that is dropped before was cancelled, or, where
 //! [`within`] dropped it, took too long.
 
-use std::cell::Cell;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 use tokio_postgres::Error;
 
-use crate::metrics::{CANCELLED, Calls, DB_OPERATIONS, DB_SECONDS, NONE, Stopwatch, TIMEOUT};
+use metrics::Label;
+
+pub(super) use crate::metrics::within;
+use crate::metrics::{
+    CANCELLED, CONNECTION as BROKEN, Calls, DB_OPERATIONS, DB_SECONDS, NONE, Stopwatch, TIMEOUT, overdue,
+};
 
 macro_rules! statements {
     ($($statement:ident = $operation:literal $name:literal,)*) => {
@@ -77,8 +80,8 @@ statements! {
 
 /// Why a statement failed: by us, by the way to the server, then the classes of SQLSTATE.
 const ERRORS: [&str; 18] = [
-    NONE, TIMEOUT, CANCELLED, "connection", "other", "08", "22", "23", "25", "40", "42", "53", "54", "55", "57", "58",
-    "P0", "XX",
+    NONE, TIMEOUT, CANCELLED, BROKEN, "other", "08", "22", "23", "25", "40", "42", "53", "54", "55", "57", "58", "P0",
+    "XX",
 ];
 const NO_ERROR: usize = 0;
 const TIMED_OUT: usize = 1;
@@ -90,11 +93,6 @@ type Handles = [[OnceLock<Calls>; ERRORS.len()]; STATEMENTS.len()];
 
 /// Made once for each statement and error that comes.
 static HANDLES: Handles = [const { [const { OnceLock::new() }; ERRORS.len()] }; STATEMENTS.len()];
-
-thread_local! {
-    /// Whether what is dropped on this thread at the moment took too long.
-    static OVERDUE: Cell<bool> = const { Cell::new(false) };
-}
 
 /// Sends a statement; times it.
 pub(super) async fn measured<T>(sql: Sql, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
@@ -116,18 +114,6 @@ pub(super) async fn measured_commit<T>(
         return work.await;
     };
     running.end(done.as_ref().err());
-    done
-}
-
-/// Bounds work in time. Statements of it that are not answered then count as timed out.
-pub(super) async fn within<T>(patience: Duration, work: impl Future<Output = T>) -> Result<T, Elapsed> {
-    let mut work = Box::pin(work);
-    let done = timeout(patience, work.as_mut()).await;
-    if done.is_err() {
-        OVERDUE.set(true);
-        drop(work);
-        OVERDUE.set(false);
-    }
     done
 }
 
@@ -164,12 +150,12 @@ impl Running {
         let at = self.sql as usize;
         let calls = HANDLES[at][error].get_or_init(|| {
             let (operation, query) = STATEMENTS[at];
-            let labels = [
-                ("db_operation_name", operation),
-                ("db_query_summary", query),
-                ("error_type", ERRORS[error]),
+            let labels = vec![
+                Label::from_static_parts("db_operation_name", operation),
+                Label::from_static_parts("db_query_summary", query),
+                Label::from_static_parts("error_type", ERRORS[error]),
             ];
-            Calls::new(&DB_OPERATIONS, &DB_SECONDS, &labels)
+            Calls::new(&DB_OPERATIONS, &DB_SECONDS, labels)
         });
         calls.note(self.watch.elapsed());
     }
@@ -178,7 +164,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         if !self.ended {
-            self.note(if OVERDUE.get() { TIMED_OUT } else { DROPPED });
+            self.note(if overdue() { TIMED_OUT } else { DROPPED });
         }
     }
 }
@@ -200,7 +186,10 @@ mod tests {
     #[test]
     fn a_state_is_told_by_its_class() {
         let of = |state| ERRORS[class(state)];
-        assert_eq!(["55P03", "23505", "XX000", "0A000"].map(of), ["55", "23", "XX", "other"]);
+        assert_eq!(
+            ["55P03", "23505", "XX000", "0A000"].map(of),
+            ["55", "23", "XX", "other"]
+        );
     }
 
     #[tokio::test]
@@ -224,8 +213,14 @@ mod tests {
             r#"db_operation_name="commit",db_query_summary="commit",error_type="timeout""#,
             r#"db_operation_name="select",db_query_summary="held_orders",error_type="""#,
         ] {
-            assert!(text.contains(&format!("db_client_operations_total{{{labels}}} 1")), "{text}");
-            assert!(text.contains(&format!("db_client_operation_duration_seconds_count{{{labels}}} 1")), "{text}");
+            assert!(
+                text.contains(&format!("db_client_operations_total{{{labels}}} 1")),
+                "{text}"
+            );
+            assert!(
+                text.contains(&format!("db_client_operation_duration_seconds_count{{{labels}}} 1")),
+                "{text}"
+            );
         }
         assert_eq!(text.matches("db_client_operations_total{").count(), 4, "{text}");
     }

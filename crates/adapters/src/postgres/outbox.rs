@@ -98,10 +98,12 @@ impl Outbox for PostgresOutbox {
     }
 
     async fn backlog(&self) -> Result<Backlog, QueryError> {
-        let row = self
-            .reads
-            .read(|client| async move { measured(Sql::Backlog, outbox::backlog().bind(&*client, &COUNTED_MAX).one()).await })
-            .await?;
+        let row =
+            self.reads
+                .read(|client| async move {
+                    measured(Sql::Backlog, outbox::backlog().bind(&*client, &COUNTED_MAX).one()).await
+                })
+                .await?;
         let span = row
             .newest
             .zip(row.oldest)
@@ -119,7 +121,9 @@ async fn unsent(client: &impl GenericClient, limit: i64) -> Result<Vec<Unsent>, 
 }
 
 async fn forget(client: &impl GenericClient, ids: &Vec<i64>) -> Result<(), Error> {
-    measured(Sql::ForgetSent, outbox::forget_sent().bind(client, ids).one()).await.map(drop)
+    measured(Sql::ForgetSent, outbox::forget_sent().bind(client, ids).one())
+        .await
+        .map(drop)
 }
 
 fn event(row: Unsent) -> Result<OrderEvent, Refusal> {

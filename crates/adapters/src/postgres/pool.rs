@@ -300,7 +300,10 @@ impl ReadPool {
     /// # Errors
     /// Why there is none.
     pub async fn get(&self) -> Result<Object, Cause> {
-        self.waits.get(&self.pool).await.map_err(|error| why(error, &self.failure))
+        self.waits
+            .get(&self.pool)
+            .await
+            .map_err(|error| why(error, &self.failure))
     }
 
     /// Shows how the pool is used.

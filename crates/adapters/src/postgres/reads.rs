@@ -117,7 +117,9 @@ impl OrderQueries for PostgresReads {
     async fn order(&self, id: OrderId) -> Result<Option<Order>, QueryError> {
         let id = id.get();
         let rows = self
-            .read(|client| async move { measured(Sql::OrderById, reads::order_by_id().bind(&*client, &id).all()).await })
+            .read(
+                |client| async move { measured(Sql::OrderById, reads::order_by_id().bind(&*client, &id).all()).await },
+            )
             .await?;
         let Some(first) = rows.first() else { return Ok(None) };
         let head = Head {
@@ -134,7 +136,9 @@ impl OrderQueries for PostgresReads {
     async fn history(&self, id: OrderId) -> Result<Vec<(OrderStatus, Moment)>, QueryError> {
         let id = id.get();
         let rows = self
-            .read(|client| async move { measured(Sql::HistoryOfOrder, reads::history_of_order().bind(&*client, &id).all()).await })
+            .read(|client| async move {
+                measured(Sql::HistoryOfOrder, reads::history_of_order().bind(&*client, &id).all()).await
+            })
             .await?;
         Ok(rows
             .into_iter()
@@ -145,7 +149,13 @@ impl OrderQueries for PostgresReads {
     async fn unpaid(&self, placed_before: Moment, limit: usize) -> Result<Vec<OrderId>, QueryError> {
         let (before, limit) = (rows::timestamp(placed_before), i64::try_from(limit).unwrap_or(i64::MAX));
         let ids = self
-            .read(|client| async move { measured(Sql::UnpaidOrders, reads::unpaid_orders().bind(&*client, &before, &limit).all()).await })
+            .read(|client| async move {
+                measured(
+                    Sql::UnpaidOrders,
+                    reads::unpaid_orders().bind(&*client, &before, &limit).all(),
+                )
+                .await
+            })
             .await?;
         ids.into_iter().map(|id| rows::order_id(id).map_err(unread)).collect()
     }
@@ -154,8 +164,10 @@ impl OrderQueries for PostgresReads {
 impl StockQueries for PostgresReads {
     async fn stock(&self, sku: Sku) -> Result<Option<Stock>, QueryError> {
         let sku = sku.get();
-        let row = self
-            .read(|client| async move { measured(Sql::StockBySku, reads::stock_by_sku().bind(&*client, &sku).opt()).await })
+        let row =
+            self.read(|client| async move {
+                measured(Sql::StockBySku, reads::stock_by_sku().bind(&*client, &sku).opt()).await
+            })
             .await?;
         row.map(|row| rows::stock(row.total_count, row.reserved).map_err(unread))
             .transpose()
@@ -164,7 +176,13 @@ impl StockQueries for PostgresReads {
     async fn movements(&self, sku: Sku, limit: usize) -> Result<Vec<Movement>, QueryError> {
         let (number, limit) = (sku.get(), i64::try_from(limit).unwrap_or(i64::MAX));
         let rows = self
-            .read(|client| async move { measured(Sql::MovementsOfSku, reads::movements_of_sku().bind(&*client, &number, &limit).all()).await })
+            .read(|client| async move {
+                measured(
+                    Sql::MovementsOfSku,
+                    reads::movements_of_sku().bind(&*client, &number, &limit).all(),
+                )
+                .await
+            })
             .await?;
         Ok(rows
             .into_iter()

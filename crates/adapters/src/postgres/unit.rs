@@ -127,7 +127,12 @@ impl Unit {
     /// Ends a transaction that changed nothing; its connection goes back if it still answers.
     pub(super) async fn end(&mut self, settings: &PostgresSettings) {
         let Some(connection) = &self.connection else { return };
-        match within(settings.lock_timeout, measured(Sql::Rollback, connection.batch_execute("ROLLBACK"))).await {
+        match within(
+            settings.lock_timeout,
+            measured(Sql::Rollback, connection.batch_execute("ROLLBACK")),
+        )
+        .await
+        {
             Ok(Ok(())) => self.connection = None, // back to the pool, clean
             _ => self.distrust(),
         }

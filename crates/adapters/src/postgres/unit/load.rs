@@ -12,8 +12,8 @@ use sql::queries::unit::{self, ItemsOfOrders, LockOrders, LockStock, RecordedOrd
 use tokio_postgres::Error;
 
 use super::super::errors::Refusal;
-use super::super::measured::{Sql, measured};
 use super::super::ids::{self as id_blocks, OrderIds};
+use super::super::measured::{Sql, measured};
 use super::super::rows::{self, Head};
 use super::{Cached, Statements};
 
@@ -61,7 +61,13 @@ pub(super) async fn load(
         async {
             match orders[..] {
                 [] => Ok(Vec::new()),
-                _ => measured(Sql::ItemsOfOrders, statements.items_of_orders.bind(client, &orders).all()).await,
+                _ => {
+                    measured(
+                        Sql::ItemsOfOrders,
+                        statements.items_of_orders.bind(client, &orders).all(),
+                    )
+                    .await
+                }
             }
         },
         async {
@@ -73,7 +79,13 @@ pub(super) async fn load(
         async {
             match keys[..] {
                 [] => Ok(Vec::new()),
-                _ => measured(Sql::RecordedOrders, statements.recorded_orders.bind(client, &users, &keys).all()).await,
+                _ => {
+                    measured(
+                        Sql::RecordedOrders,
+                        statements.recorded_orders.bind(client, &users, &keys).all(),
+                    )
+                    .await
+                }
             }
         },
     );

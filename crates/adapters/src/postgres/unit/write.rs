@@ -129,7 +129,9 @@ async fn events(client: &Cached<'_>, statements: &Statements, events: &[StatusCh
         .iter()
         .map(|event| event.trace.map(|trace| trace.to_string()))
         .collect();
-    let inserted = statements.insert_events.bind(client, &orders, &statuses, &moments, &traces);
+    let inserted = statements
+        .insert_events
+        .bind(client, &orders, &statuses, &moments, &traces);
     measured(Sql::InsertEvents, inserted.one()).await.map(drop)
 }
 
