@@ -71,8 +71,11 @@ class Trial:
 
     def expect(self, names, what, patience, cause):
         """Runs the cause and waits for every rule of these alerts."""
-        wanted = {(rule["alert"], rule["labels"]["severity"]) for rule in queries.alerts() if rule["alert"] in names}
-        early = wanted & self.firing()
+        rules = [rule for rule in queries.alerts() if rule["alert"] in names]
+        wanted = {(rule["alert"], rule["labels"]["severity"]) for rule in rules}
+        # A budget that was burnt stays so for hours, and a machine that is too busy burns one by itself.
+        objectives = {rule["alert"] for rule in rules if "slo:" in rule["expr"]}
+        early = {one for one in wanted & self.firing() if one[0] not in objectives}
         self.wrong += [f"{name} ({severity}) fired before: {what}" for name, severity in sorted(early)]
         began = time.monotonic()
         print(f"-- {what}", flush=True)
