@@ -88,6 +88,10 @@ dashboards:
     python3 scripts/monitoring/dashboards.py
     python3 scripts/monitoring/slo.py
 
+# take the pictures of docs/pictures anew: Prometheus and Swagger UI of the running shop
+pictures:
+    scripts/pictures.sh
+
 # cause every alert on a real Prometheus, Postgres and Kafka, and say when it fired (just alerts DeadLetters: only this)
 alerts *names:
     scripts/alerts.sh "$@"

@@ -11,7 +11,7 @@ const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no
 const shots = JSON.parse(readFileSync(0, 'utf8'));
 const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
 try {
-  const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+  const page = await browser.newPage({ viewport: { width: 1280, height: 960 } });
   for (const { url, file } of shots) {
     const answer = await page.goto(url, { waitUntil: 'networkidle', timeout: 30_000 });
     if (answer.status() !== 200) throw new Error(`${url} answers ${answer.status()}`);

@@ -15,7 +15,7 @@ import urllib.parse
 import load
 from stack import NOTIFIERS, Stack, ask
 
-LOAD_SECONDS = 15
+LOAD_SECONDS = 40
 GRAPHS = {
     "prometheus-orders": (
         "Orders by change of status, under load",
@@ -40,7 +40,7 @@ def page(stack, path):
 
 def graph(stack, query):
     """Prometheus' own page of a graph of the last minutes."""
-    asked = {"g0.expr": query, "g0.tab": "0", "g0.range_input": "2m", "g0.step_input": "1"}
+    asked = {"g0.expr": query, "g0.tab": "0", "g0.range_input": "1m", "g0.step_input": "1"}
     return stack.url("prometheus", "/graph?" + urllib.parse.urlencode(asked))
 
 

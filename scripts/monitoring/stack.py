@@ -81,6 +81,8 @@ class Stack:
             "APP__POSTGRES__URL": os.environ["SHOP_POSTGRES_URL"],
             "APP__POSTGRES__PASSWORD": os.environ["APP_TEST_POSTGRES_PASSWORD"],
             "APP__POSTGRES__TLS_CA_FILE": os.environ.get("APP_TEST_POSTGRES_CA", ""),
+            # A busy machine takes its time to connect.
+            "APP__POSTGRES__CONNECT_TIMEOUT_MS": "3000",
             "APP__KAFKA__BROKERS": os.environ["APP_TEST_KAFKA"],
             "APP__KAFKA__TOPIC": f"monitoring-{run}.order-events",
             "APP__KAFKA__DEAD_LETTER_TOPIC": f"monitoring-{run}.order-events.dlq",
