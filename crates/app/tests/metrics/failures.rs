@@ -116,11 +116,6 @@ async fn what_fails_takes_too_long_or_is_given_up_counts_as_such() {
         .await
         .unwrap_err();
     assert_eq!(unread.code(), Code::Unavailable, "{unread:?}");
-    let mut impatient = tonic::Request::new(OrderInfoRequest { order_id: placed });
-    impatient.set_timeout(Duration::from_millis(50));
-    client.order_info(impatient).await.unwrap_err();
-    loms.until(async || calls(&scrape(&loms.gateway).await, "OrderInfo", "DEADLINE_EXCEEDED") >= 1.0)
-        .await;
     let seen = scrape(&loms.gateway).await;
     assert!(statements(&seen, "order_by_id", "timeout") >= 1.0);
     assert_eq!(calls(&seen, "OrderInfo", "UNAVAILABLE"), 1.0);
@@ -135,7 +130,7 @@ async fn a_request_whose_caller_is_gone_counts_as_cancelled() {
     let address = products.products.trim_start_matches("http://").to_owned();
     let mut caller = TcpStream::connect(&address).await.unwrap();
     caller
-        .write_all(b"GET /product/1 HTTP/1.1\r\nhost: here\r\nx-api-key: x\r\n\r\n")
+        .write_all(b"GET /product/1 HTTP/1.1\r\nhost: here\r\nx-api-key: testToken\r\n\r\n")
         .await
         .unwrap();
     let base = products.products.clone();

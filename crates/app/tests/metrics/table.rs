@@ -48,18 +48,15 @@ pub(crate) fn table() -> BTreeMap<String, Row> {
     rows
 }
 
-/// Of a cell as `a`=x\|y `b`: what stands in italics is any, "empty" is nothing.
+/// Of a cell as `a`=x\|y `b`: what stands in italics is any, "" is nothing.
 fn labels(cell: &str) -> BTreeMap<String, Option<BTreeSet<String>>> {
     let mut labels = BTreeMap::new();
     let mut parts = cell.split('`').skip(1);
     while let (Some(label), Some(values)) = (parts.next(), parts.next()) {
         let values = values.trim().trim_start_matches('=');
-        let any = values.is_empty()
-            || values.contains('_')
-                && values.split('\u{1}').any(|value| {
-                    value.contains("_ ") || value.starts_with('_') && value.ends_with('_') || value.contains("-_")
-                });
-        let named = values.split('\u{1}').map(|value| value.replace("empty", ""));
+        let many = |value: &str| value.starts_with('_') && value != "_OTHER" || value.contains("-_");
+        let any = values.is_empty() || values.split('\u{1}').any(many);
+        let named = values.split('\u{1}').map(|value| value.replace("\"\"", ""));
         labels.insert(label.to_owned(), (!any).then(|| named.collect()));
     }
     labels
@@ -117,7 +114,7 @@ fn the_table_and_the_names_in_the_code_are_the_same() {
 
 #[test]
 fn the_cells_are_read_as_they_are_meant() {
-    let labels = labels("`a`=x\u{1}_OTHER `b` `c`=_any of many_\u{1}unmatched `d`=empty\u{1}_400 to 599_");
+    let labels = labels("`a`=x\u{1}_OTHER `b` `c`=_any of many_\u{1}unmatched `d`=\"\"\u{1}_400 to 599_");
     assert_eq!(labels["a"], Some(["x".to_owned(), "_OTHER".to_owned()].into()));
     assert_eq!((&labels["b"], &labels["c"], &labels["d"]), (&None, &None, &None));
     let row = &table()["loms_order_status_changes_total"];
