@@ -87,7 +87,6 @@ async fn what_fails_takes_too_long_or_is_given_up_counts_as_such() {
         ("postgres.url", url.as_str()),
         ("postgres.statement_timeout_ms", "700"),
         ("postgres.read_timeout_ms", "700"),
-        ("postgres.commit_timeout_ms", "700"),
     ];
     let loms = App::start("loms", &[], &settings, &[]).await;
     let mut client = LomsClient::connect(loms.grpc.clone()).await.unwrap();
