@@ -122,20 +122,15 @@ impl Snapshot<'_> {
 
     /// Gives the next statement the time that is left.
     async fn bound_statement(&self) -> Result<(), QueryError> {
-        let bound = measured(
-            Sql::AuditBoundStatement,
-            checks::bound_statement().bind(&self.transaction, &self.time_max).one(),
-        )
-        .await;
+        let bound = checks::bound_statement();
+        let bound = bound.bind(&self.transaction, &self.time_max).one();
+        let bound = measured(Sql::AuditBoundStatement, bound).await;
         bound.map(drop).map_err(unread)
     }
 
     async fn stock_bounds(&self) -> Result<Found, Error> {
-        let rows = measured(
-            Sql::AuditStockBounds,
-            checks::stock_bounds().bind(&self.transaction, &self.limit).all(),
-        )
-        .await?;
+        let rows = checks::stock_bounds();
+        let rows = measured(Sql::AuditStockBounds, rows.bind(&self.transaction, &self.limit).all()).await?;
         Ok(Found::of(
             rows,
             |row| row.found,
@@ -199,11 +194,8 @@ impl Snapshot<'_> {
     }
 
     async fn shortages(&self) -> Result<Found, Error> {
-        let rows = measured(
-            Sql::AuditShortages,
-            checks::shortages().bind(&self.transaction, &self.limit).all(),
-        )
-        .await?;
+        let rows = checks::shortages();
+        let rows = measured(Sql::AuditShortages, rows.bind(&self.transaction, &self.limit).all()).await?;
         Ok(Found::of(
             rows,
             |row| row.found,
