@@ -23,7 +23,7 @@ DASHBOARDS = MONITORING / "grafana" / "dashboards"
 # What Grafana puts there when it looks at the last hour.
 RATE_INTERVAL = "1m"
 COMPARISON = re.compile(r"(?<=[\s)])(==|!=|>=|<=|>|<)(?=\s)(?!\s+bool\b)")
-SUFFIXES = ("_bucket", "_sum", "_count")
+COMPARISONS = {"==", "!=", ">=", "<=", ">", "<"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +36,12 @@ class Query:
 
     def as_asked(self):
         """The text with comparisons that answer 0 or 1."""
-        return COMPARISON.sub(r"\1 bool", self.text)
+        asked = COMPARISON.sub(r"\1 bool", self.text)
+        for node in nodes(tree(asked)):
+            if isinstance(node, promql_parser.BinaryExpr) and str(node.op) in COMPARISONS:
+                if node.modifier is None or not node.modifier.return_bool:
+                    raise ValueError(f"{self.where}: write a space on each side of {node.op}")
+        return asked
 
 
 def nodes(node):
@@ -65,11 +70,6 @@ def bare(selector):
 
 def name_of(selector):
     return selector.partition("{")[0].strip()
-
-
-def families(text):
-    """The names of metrics that a query reads, as a table of metrics names them."""
-    return {name_of(selector) for selector in selectors(text)}
 
 
 def grouped(text):
