@@ -60,6 +60,7 @@ def label(home, taken, versions):
         "",
         f"Made by `scripts/pictures.sh` on {datetime.date.today().isoformat()}: the shop, a process a role, on a real Postgres and Kafka,",
         f"driven by `scripts/monitoring/load.py` for {LOAD_SECONDS} s; {versions}.",
+        "A debug build on a machine that does other things as well: what it looks like, not how fast it is.",
         "",
     ]
     for shot in taken:
