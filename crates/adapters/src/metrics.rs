@@ -2,14 +2,16 @@
 //! Handles are made once, where something is measured, and kept: no string is made for a label while
 //! requests are served.
 
+#[cfg(any(feature = "postgres", feature = "kafka"))]
+mod bounded;
 mod calls;
 mod labels;
 
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 
-pub use calls::{CallTable, Calls, Running, Stopwatch};
 #[cfg(any(feature = "postgres", feature = "kafka"))]
-pub use calls::{overdue, within};
+pub use bounded::{overdue, within};
+pub use calls::{CallTable, Calls, Running, Stopwatch};
 pub use labels::{CANCELLED, CONNECTION, GRPC_CODES, NONE, OTHER, REFUSED, TIMEOUT, grpc_label, status_label};
 
 /// What kind of a metric it is, and in which unit.

@@ -1,7 +1,5 @@
 //! Counts and times calls of one kind, those that nobody waits for to their end included.
 
-#[cfg(any(feature = "postgres", feature = "kafka"))]
-use std::cell::Cell;
 use std::collections::HashMap;
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -127,33 +125,4 @@ impl<const N: usize> Drop for Running<'_, N> {
             self.table.note(values, self.watch.elapsed());
         }
     }
-}
-
-#[cfg(any(feature = "postgres", feature = "kafka"))]
-thread_local! {
-    static OVERDUE: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Whether what is being dropped on this thread took too long, in [`within`].
-#[cfg(any(feature = "postgres", feature = "kafka"))]
-#[must_use]
-pub fn overdue() -> bool {
-    OVERDUE.get()
-}
-
-/// Bounds work in time. Calls of it that are not answered then learn by [`overdue`] that they were not
-/// cancelled, but took too long.
-///
-/// # Errors
-/// The time is over.
-#[cfg(any(feature = "postgres", feature = "kafka"))]
-pub async fn within<T>(patience: Duration, work: impl Future<Output = T>) -> Result<T, tokio::time::error::Elapsed> {
-    let mut work = Box::pin(work);
-    let done = tokio::time::timeout(patience, work.as_mut()).await;
-    if done.is_err() {
-        OVERDUE.set(true);
-        drop(work);
-        OVERDUE.set(false);
-    }
-    done
 }
