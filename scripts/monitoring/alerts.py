@@ -60,19 +60,24 @@ class Background:
         self.thread.join(60)
 
 
+def kind(labels):
+    """What tells the rules of one alert apart."""
+    return " ".join(labels[name] for name in ("severity", "kind") if name in labels)
+
+
 class Trial:
     def __init__(self, stack, receivers):
         self.stack, self.receivers, self.lines, self.wrong = stack, receivers, [], []
 
     def firing(self):
-        """(alert, severity) -> value of those that fire now."""
+        """Name and class of the rules that fire now."""
         answer = self.stack.query('ALERTS{alertstate="firing"}')
-        return {(series["metric"]["alertname"], series["metric"]["severity"]) for series in answer}
+        return {(series["metric"]["alertname"], kind(series["metric"])) for series in answer}
 
     def expect(self, names, what, patience, cause):
         """Runs the cause and waits for every rule of these alerts."""
         rules = [rule for rule in queries.alerts() if rule["alert"] in names]
-        wanted = {(rule["alert"], rule["labels"]["severity"]) for rule in rules}
+        wanted = {(rule["alert"], kind(rule["labels"])) for rule in rules}
         # A budget that was burnt stays so for hours, and a machine that is too busy burns one by itself.
         objectives = {rule["alert"] for rule in rules if "slo:" in rule["expr"]}
         early = {one for one in wanted & self.firing() if one[0] not in objectives}
@@ -83,7 +88,7 @@ class Trial:
         while wanted and time.monotonic() - began < patience:
             for name, severity in sorted(wanted & self.firing()):
                 took = time.monotonic() - began
-                self.lines.append(f"{name:20} {severity:7} fired after {took:5.0f} s: {what}")
+                self.lines.append(f"{name:20} {severity:12} fired after {took:5.0f} s: {what}")
                 print(self.lines[-1], flush=True)
                 wanted -= {(name, severity)}
             time.sleep(0.5)
@@ -95,7 +100,7 @@ class Trial:
         while time.monotonic() - began < patience:
             if not {name for name, _ in self.firing()} & set(names):
                 took = time.monotonic() - began
-                self.lines.append(f"{'':20} {'':7} ended after {took:5.0f} s: {', '.join(names)}")
+                self.lines.append(f"{'':20} {'':12} ended after {took:5.0f} s: {', '.join(names)}")
                 print(self.lines[-1], flush=True)
                 return
             time.sleep(0.5)
