@@ -24,6 +24,7 @@ pub mod librdkafka;
 pub mod producer;
 pub mod record;
 pub mod settings;
+mod spans;
 #[cfg(feature = "testing")]
 pub mod testing;
 #[cfg(feature = "notifier")]

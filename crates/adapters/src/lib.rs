@@ -18,5 +18,6 @@ pub mod memory;
 pub mod postgres;
 #[cfg(any(feature = "cart", feature = "products"))]
 pub mod products;
+pub mod spans;
 #[cfg(feature = "notifier")]
 pub mod webhook;

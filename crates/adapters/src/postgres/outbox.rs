@@ -100,7 +100,9 @@ impl Outbox for PostgresOutbox {
     async fn backlog(&self) -> Result<Backlog, QueryError> {
         let row = self
             .reads
-            .read(|client| async move { outbox::backlog().bind(&*client, &COUNTED_MAX).one().await })
+            .read("SELECT outbox", |client| async move {
+                outbox::backlog().bind(&*client, &COUNTED_MAX).one().await
+            })
             .await?;
         let span = row
             .newest

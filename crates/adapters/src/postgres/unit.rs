@@ -22,6 +22,8 @@ use super::errors::{Refusal, busy, is_lock_timeout, rolled_back, unknown};
 use super::ids::OrderIds;
 use super::pool::WritePool;
 use super::settings::PostgresSettings;
+use super::spans::Statement;
+use crate::spans::Span;
 
 /// A transaction that owns its connection. Dropped before its end it closes the connection, and
 /// the server rolls back.
@@ -97,7 +99,8 @@ impl Unit {
         let client = Cached(self.connection()?);
         let loaded = timeout(self.pool.patience(), async {
             let statements = Statements::prepare(&client).await?;
-            load::load(&client, &statements, footprint, ids).await
+            let to = Statement::to_primary(self.pool.connector());
+            load::load(&client, to, &statements, footprint, ids).await
         });
         match loaded.await {
             Ok(Ok(mut rows)) => {
@@ -125,7 +128,9 @@ impl Unit {
     /// Ends a transaction that changed nothing; its connection goes back if it still answers.
     pub(super) async fn end(&mut self, settings: &PostgresSettings) {
         let Some(connection) = &self.connection else { return };
-        match timeout(settings.lock_timeout, connection.batch_execute("ROLLBACK")).await {
+        let to = Statement::to_primary(self.pool.connector());
+        let rolled_back = to.run("ROLLBACK", connection.batch_execute("ROLLBACK"));
+        match timeout(settings.lock_timeout, rolled_back).await {
             Ok(Ok(())) => self.connection = None, // back to the pool, clean
             _ => self.distrust(),
         }
@@ -168,7 +173,10 @@ impl Unit {
         let Some(connection) = self.connection.take() else {
             return Err(busy(Refusal::NoAnswer));
         };
-        let mut committing = tokio::spawn(commit(connection, self.pool.clone(), changes, self.timelines.clone()));
+        let committing = commit(connection, self.pool.clone(), changes, self.timelines.clone());
+        // Its spans belong below that of the batch.
+        let span = Span::current();
+        let mut committing = tokio::spawn(async move { span.around(committing).await });
         match timeout(settings.commit_timeout, &mut committing).await {
             Ok(committed) => {
                 committed.unwrap_or_else(|_| Err(unknown(Refusal::NoAnswer)))?;
@@ -201,7 +209,8 @@ async fn commit(
         let client = Cached(&connection);
         let writing = async {
             let statements = Statements::prepare(&client).await.map_err(rolled_back)?;
-            write::write(&client, &statements, changes).await
+            let to = Statement::to_primary(pool.connector());
+            write::write(&client, to, &statements, changes).await
         };
         tokio::select! {
             biased;

@@ -70,7 +70,7 @@ impl<C: Clock> Middleware for Measured<C> {
     }
 }
 
-fn error_type(error: &Error) -> &'static str {
+pub(super) fn error_type(error: &Error) -> &'static str {
     match error {
         Error::Reqwest(error) if error.is_timeout() => "timeout",
         Error::Reqwest(error) if error.is_connect() => "connect",

@@ -8,7 +8,6 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use domain::trace::TraceContext;
 use futures::FutureExt;
 use metrics::{Counter, Histogram};
 use opentelemetry::KeyValue;
@@ -35,6 +34,8 @@ const METHODS: [&str; 7] = [
 ];
 /// Where the routine begins in [`METHODS`].
 const ROUTINE: usize = 5;
+/// Where probes are in [`METHODS`].
+const HEALTH: usize = 5;
 
 type Handles = [[OnceLock<(Counter, Histogram)>; CODES]; METHODS.len()];
 
@@ -114,11 +115,13 @@ where
             .iter()
             .position(|known| *known == path)
             .unwrap_or(METHODS.len() - 1);
-        let header = request
-            .headers()
-            .get("traceparent")
-            .and_then(|value| value.to_str().ok());
-        let span = self.shared.tracing.request(header.and_then(TraceContext::parse));
+        let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+        let importance = if method == HEALTH {
+            Importance::Routine
+        } else {
+            Importance::Normal
+        };
+        let span = self.shared.tracing.request(span_name(method), importance, header);
         let shared = Arc::clone(&self.shared);
         let counted = shared.calls.token();
         let bound = deadline::of(request.headers(), shared.call_timeout);
@@ -159,6 +162,11 @@ fn mend<B>(answer: &mut Response<B>) -> Code {
     }
 }
 
+/// A method as the semantic conventions have it; one that nobody knows is `_OTHER`.
+fn span_name(method: usize) -> &'static str {
+    METHODS[method].strip_prefix('/').unwrap_or("_OTHER")
+}
+
 impl Shared {
     fn tell(&self, method: usize, code: Code, watch: &Stopwatch, span: &crate::telemetry::trace::RequestSpan) {
         let took = watch.elapsed();
@@ -180,13 +188,16 @@ impl Shared {
             code,
             Code::Internal | Code::Unknown | Code::Unavailable | Code::DeadlineExceeded
         );
-        span.end(failed, || {
-            let attributes = vec![
+        let is_error = failed || matches!(code, Code::Unimplemented | Code::DataLoss);
+        span.end(is_error, || {
+            let (name, code) = (span_name(method), adapters::grpc::code_name(code));
+            let mut attributes = vec![
                 KeyValue::new("rpc.system.name", "grpc"),
-                KeyValue::new("rpc.method", route),
-                KeyValue::new("rpc.response.status_code", i64::from(code as i32)),
+                KeyValue::new("rpc.method", name),
+                KeyValue::new("rpc.response.status_code", code),
             ];
-            (route.trim_start_matches('/').to_owned(), attributes)
+            attributes.extend(is_error.then(|| KeyValue::new("error.type", code)));
+            (name.to_owned(), attributes)
         });
         let importance = match failed {
             true => Importance::Failure,

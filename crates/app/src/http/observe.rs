@@ -16,7 +16,6 @@ use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forwar
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{Error, HttpResponse};
-use domain::trace::TraceContext;
 use futures::FutureExt;
 use metrics::{Gauge, Histogram};
 use opentelemetry::KeyValue;
@@ -26,7 +25,6 @@ use crate::telemetry::trace::RequestSpan;
 use crate::telemetry::{Importance, RequestLine, RequestLog, Stopwatch, Tracing};
 
 const TRACE_ID: HeaderName = HeaderName::from_static("x-trace-id");
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// The route of a request that matches none, so that paths never become labels.
 const NO_ROUTE: &str = "unmatched";
 
@@ -87,12 +85,14 @@ where
         let watch = Stopwatch::start();
         let worker = Rc::clone(&self.worker);
         let active = Active::new(&worker.active);
-        let parent = request
-            .headers()
-            .get(TRACEPARENT)
-            .and_then(|value| value.to_str().ok())
-            .and_then(TraceContext::parse);
-        let span = worker.shared.tracing.request(parent);
+        let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+        let importance = if is_routine(request.path()) {
+            Importance::Routine
+        } else {
+            Importance::Normal
+        };
+        let name = span_name(request.method());
+        let span = worker.shared.tracing.request(name, importance, header);
         let method = request.method().clone();
         let work = self.inner.call(request);
         Box::pin(async move {
@@ -151,7 +151,7 @@ impl Worker {
             Ok(response) => (response.request().match_pattern(), response.status()),
             Err(error) => (None, error.as_response_error().status_code()),
         };
-        let method = method_label(method);
+        let (asked, method) = (method, method_label(method));
         let route = route.as_deref().unwrap_or(NO_ROUTE);
         let code = status.as_u16();
         self.record(route, method, code, took);
@@ -169,12 +169,19 @@ impl Worker {
             importance,
         });
         span.end(failed, || {
-            let attributes = vec![
+            let mut attributes = vec![
                 KeyValue::new("http.request.method", method),
-                KeyValue::new("http.route", route.to_owned()),
+                KeyValue::new("url.scheme", "http"),
                 KeyValue::new("http.response.status_code", i64::from(code)),
             ];
-            (format!("{method} {route}"), attributes)
+            attributes.extend(failed.then(|| KeyValue::new("error.type", code.to_string())));
+            let name = span_name(asked);
+            // The path itself is left out: it names users.
+            if route == NO_ROUTE {
+                return (name.to_owned(), attributes);
+            }
+            attributes.push(KeyValue::new("http.route", route.to_owned()));
+            (format!("{name} {route}"), attributes)
         });
     }
 
@@ -216,6 +223,14 @@ fn method_label(method: &Method) -> &'static str {
         Method::HEAD => "HEAD",
         Method::OPTIONS => "OPTIONS",
         _ => "_OTHER",
+    }
+}
+
+/// What a span is called before its route is known, and where there is none.
+fn span_name(method: &Method) -> &'static str {
+    match method_label(method) {
+        "_OTHER" => "HTTP",
+        known => known,
     }
 }
 

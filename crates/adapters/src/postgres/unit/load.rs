@@ -14,6 +14,7 @@ use tokio_postgres::Error;
 use super::super::errors::Refusal;
 use super::super::ids::{self as id_blocks, OrderIds};
 use super::super::rows::{self, Head};
+use super::super::spans::Statement;
 use super::{Cached, Statements};
 
 /// What was read.
@@ -31,6 +32,7 @@ pub(super) struct Rows {
 /// Locks and loads.
 pub(super) async fn load(
     client: &Cached<'_>,
+    to: Statement<'_>,
     statements: &Statements,
     footprint: &Footprint,
     ids: &OrderIds,
@@ -44,35 +46,59 @@ pub(super) async fn load(
     let blocks = id_blocks::blocks(footprint.new_orders() - own.len());
     // Polled first in this order, so sent in it.
     let (begun, fresh, locked, items, stock, recorded) = join!(
-        client.batch_execute("BEGIN"),
+        to.run("BEGIN", client.batch_execute("BEGIN")),
         async {
             match blocks {
                 0 => Ok(Vec::new()),
-                _ => statements.next_order_ids.bind(client, &blocks).all().await,
+                _ => {
+                    to.run(
+                        "SELECT order_id_blocks",
+                        statements.next_order_ids.bind(client, &blocks).all(),
+                    )
+                    .await
+                }
             }
         },
         async {
             match orders[..] {
                 [] => Ok(Vec::new()),
-                _ => statements.lock_orders.bind(client, &orders).all().await,
+                _ => {
+                    to.run("SELECT orders", statements.lock_orders.bind(client, &orders).all())
+                        .await
+                }
             }
         },
         async {
             match orders[..] {
                 [] => Ok(Vec::new()),
-                _ => statements.items_of_orders.bind(client, &orders).all().await,
+                _ => {
+                    to.run(
+                        "SELECT order_items",
+                        statements.items_of_orders.bind(client, &orders).all(),
+                    )
+                    .await
+                }
             }
         },
         async {
             match (&skus[..], &orders[..]) {
                 ([], []) => Ok(Vec::new()),
-                _ => statements.lock_stock.bind(client, &skus, &orders).all().await,
+                _ => {
+                    to.run("SELECT stock", statements.lock_stock.bind(client, &skus, &orders).all())
+                        .await
+                }
             }
         },
         async {
             match keys[..] {
                 [] => Ok(Vec::new()),
-                _ => statements.recorded_orders.bind(client, &users, &keys).all().await,
+                _ => {
+                    to.run(
+                        "SELECT idempotency_keys",
+                        statements.recorded_orders.bind(client, &users, &keys).all(),
+                    )
+                    .await
+                }
             }
         },
     );

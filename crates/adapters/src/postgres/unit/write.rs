@@ -10,14 +10,20 @@ use tokio_postgres::Error;
 
 use super::super::errors::{refused, rolled_back, unknown};
 use super::super::rows::{timestamp, word};
+use super::super::spans::Statement;
 use super::{Cached, Statements};
 
 /// Writes and commits; what is certain if it fails.
-pub(super) async fn write(client: &Cached<'_>, statements: &Statements, changes: Changes) -> Result<(), LedgerError> {
+pub(super) async fn write(
+    client: &Cached<'_>,
+    to: Statement<'_>,
+    statements: &Statements,
+    changes: Changes,
+) -> Result<(), LedgerError> {
     let (orders, items, keys) = (
-        orders(client, statements, &changes.placed),
-        items(client, statements, &changes.placed),
-        keys(client, statements, &changes.placed),
+        orders(client, to, statements, &changes.placed),
+        items(client, to, statements, &changes.placed),
+        keys(client, to, statements, &changes.placed),
     );
     // Without an id of its own a transaction has nothing to commit, and waits for nobody.
     let commit = if changes.is_empty() {
@@ -29,11 +35,11 @@ pub(super) async fn write(client: &Cached<'_>, statements: &Statements, changes:
     let (orders, items, settled, events, keys, stock, committed) = join!(
         orders,
         items,
-        settle(client, statements, &changes.settled),
-        events(client, statements, &changes.events),
+        settle(client, to, statements, &changes.settled),
+        events(client, to, statements, &changes.events),
         keys,
-        stock(client, statements, &changes.stock),
-        client.batch_execute(commit),
+        stock(client, to, statements, &changes.stock),
+        to.run("COMMIT", client.batch_execute(commit)),
     );
     // The COMMIT of a transaction that failed is a ROLLBACK, and succeeds.
     for written in [orders, items, settled, events, keys, stock] {
@@ -51,7 +57,12 @@ pub(super) async fn write(client: &Cached<'_>, statements: &Statements, changes:
     }
 }
 
-async fn orders(client: &Cached<'_>, statements: &Statements, placed: &[Placed]) -> Result<(), Error> {
+async fn orders(
+    client: &Cached<'_>,
+    to: Statement<'_>,
+    statements: &Statements,
+    placed: &[Placed],
+) -> Result<(), Error> {
     if placed.is_empty() {
         return Ok(());
     }
@@ -64,24 +75,32 @@ async fn orders(client: &Cached<'_>, statements: &Statements, placed: &[Placed])
     };
     let statuses: Vec<_> = placed.iter().map(|placed| word(placed.order.status)).collect();
     let placed_at: Vec<_> = placed.iter().map(|placed| timestamp(placed.order.placed_at)).collect();
-    statements
-        .insert_orders
-        .bind(
-            client,
-            &column(|placed| placed.order.id.get()),
-            &column(|placed| placed.order.user.get()),
-            &statuses,
-            &placed_at,
-            &short(|shortage| Some(shortage.sku.get())),
-            &short(|shortage| Some(i64::from(shortage.wanted.get()))),
-            &short(|shortage| shortage.free.map(i64::from)),
-        )
-        .one()
-        .await
-        .map(drop)
+    to.run(
+        "INSERT orders",
+        statements
+            .insert_orders
+            .bind(
+                client,
+                &column(|placed| placed.order.id.get()),
+                &column(|placed| placed.order.user.get()),
+                &statuses,
+                &placed_at,
+                &short(|shortage| Some(shortage.sku.get())),
+                &short(|shortage| Some(i64::from(shortage.wanted.get()))),
+                &short(|shortage| shortage.free.map(i64::from)),
+            )
+            .one(),
+    )
+    .await
+    .map(drop)
 }
 
-async fn items(client: &Cached<'_>, statements: &Statements, placed: &[Placed]) -> Result<(), Error> {
+async fn items(
+    client: &Cached<'_>,
+    to: Statement<'_>,
+    statements: &Statements,
+    placed: &[Placed],
+) -> Result<(), Error> {
     if placed.is_empty() {
         return Ok(());
     }
@@ -98,30 +117,32 @@ async fn items(client: &Cached<'_>, statements: &Statements, placed: &[Placed]) 
             counts.push(i64::from(line.quantity.get()));
         }
     }
-    statements
-        .insert_items
-        .bind(client, &orders, &skus, &counts)
-        .one()
-        .await
-        .map(drop)
+    let written = statements.insert_items.bind(client, &orders, &skus, &counts).one();
+    to.run("INSERT order_items", written).await.map(drop)
 }
 
-async fn settle(client: &Cached<'_>, statements: &Statements, settled: &[SettledOrder]) -> Result<(), Error> {
+async fn settle(
+    client: &Cached<'_>,
+    to: Statement<'_>,
+    statements: &Statements,
+    settled: &[SettledOrder],
+) -> Result<(), Error> {
     if settled.is_empty() {
         return Ok(());
     }
     let ids: Vec<_> = settled.iter().map(|settled| settled.order.get()).collect();
     let statuses: Vec<_> = settled.iter().map(|settled| word(settled.status)).collect();
     let moments: Vec<_> = settled.iter().map(|settled| timestamp(settled.moment)).collect();
-    statements
-        .settle_orders
-        .bind(client, &ids, &statuses, &moments)
-        .one()
-        .await
-        .map(drop)
+    let written = statements.settle_orders.bind(client, &ids, &statuses, &moments).one();
+    to.run("UPDATE orders", written).await.map(drop)
 }
 
-async fn events(client: &Cached<'_>, statements: &Statements, events: &[StatusChange]) -> Result<(), Error> {
+async fn events(
+    client: &Cached<'_>,
+    to: Statement<'_>,
+    statements: &Statements,
+    events: &[StatusChange],
+) -> Result<(), Error> {
     if events.is_empty() {
         return Ok(());
     }
@@ -132,16 +153,15 @@ async fn events(client: &Cached<'_>, statements: &Statements, events: &[StatusCh
         .iter()
         .map(|event| event.trace.map(|trace| trace.to_string()))
         .collect();
-    statements
+    let written = statements
         .insert_events
         .bind(client, &orders, &statuses, &moments, &traces)
-        .one()
-        .await
-        .map(drop)
+        .one();
+    to.run("INSERT order_events", written).await.map(drop)
 }
 
 /// In key order: two batches that record the same keys wait for each other in one direction.
-async fn keys(client: &Cached<'_>, statements: &Statements, placed: &[Placed]) -> Result<(), Error> {
+async fn keys(client: &Cached<'_>, to: Statement<'_>, statements: &Statements, placed: &[Placed]) -> Result<(), Error> {
     let mut keyed: Vec<_> = placed
         .iter()
         .filter_map(|placed| Some((placed.order.user.get(), placed.key.as_ref()?.as_str(), &placed.order)))
@@ -154,25 +174,25 @@ async fn keys(client: &Cached<'_>, statements: &Statements, placed: &[Placed]) -
     let keys: Vec<_> = keyed.iter().map(|(_, key, _)| *key).collect();
     let orders: Vec<_> = keyed.iter().map(|(.., order)| order.id.get()).collect();
     let created_at: Vec<_> = keyed.iter().map(|(.., order)| timestamp(order.placed_at)).collect();
-    statements
+    let written = statements
         .insert_keys
         .bind(client, &users, &keys, &orders, &created_at)
-        .one()
-        .await
-        .map(drop)
+        .one();
+    to.run("INSERT idempotency_keys", written).await.map(drop)
 }
 
-async fn stock(client: &Cached<'_>, statements: &Statements, stock: &[(Sku, Stock)]) -> Result<(), Error> {
+async fn stock(
+    client: &Cached<'_>,
+    to: Statement<'_>,
+    statements: &Statements,
+    stock: &[(Sku, Stock)],
+) -> Result<(), Error> {
     if stock.is_empty() {
         return Ok(());
     }
     let skus: Vec<_> = stock.iter().map(|(sku, _)| sku.get()).collect();
     let totals: Vec<_> = stock.iter().map(|(_, stock)| i64::from(stock.total())).collect();
     let reserved: Vec<_> = stock.iter().map(|(_, stock)| i64::from(stock.reserved())).collect();
-    statements
-        .update_stock
-        .bind(client, &skus, &totals, &reserved)
-        .one()
-        .await
-        .map(drop)
+    let written = statements.update_stock.bind(client, &skus, &totals, &reserved).one();
+    to.run("UPDATE stock", written).await.map(drop)
 }

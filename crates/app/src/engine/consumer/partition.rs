@@ -11,7 +11,7 @@ use slog::{Logger, error, info, warn};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{ConsumerLimits, Progress};
+use super::{ConsumerLimits, Progress, Stream, spans};
 use crate::engine::pause::Pauses;
 use crate::telemetry::chain;
 
@@ -45,7 +45,7 @@ pub(super) struct PartitionTask<S, D> {
     pub(super) progress: Arc<Progress>,
     pub(super) hurry: CancellationToken,
     pub(super) give_up: CancellationToken,
-    pub(super) topic: String,
+    pub(super) stream: Stream,
     pub(super) limits: ConsumerLimits,
     pub(super) repeats: Repeats,
     pub(super) log: Logger,
@@ -83,7 +83,11 @@ impl<S: EventSink, D: DeadLetters> PartitionTask<S, D> {
             if self.give_up.is_cancelled() {
                 break;
             }
-            let Some(outcome) = self.insist(delivery).await else {
+            let span = spans::of_delivery(&self.stream, delivery);
+            let outcome = span.around(self.insist(delivery)).await;
+            spans::note(&span, outcome.as_ref());
+            drop(span);
+            let Some(outcome) = outcome else {
                 break;
             };
             last = Some(delivery.position);
@@ -149,7 +153,7 @@ impl<S: EventSink, D: DeadLetters> PartitionTask<S, D> {
             Handled::Repeat => metrics::counter!("notifier_repeated_events_total").increment(1),
             Handled::DeadLettered(reason) => {
                 metrics::counter!("notifier_dead_letters_total").increment(1);
-                error!(self.log, "event sent to the dead letters"; "topic" => &self.topic,
+                error!(self.log, "event sent to the dead letters"; "topic" => &self.stream.topic,
                     "partition" => position.partition, "offset" => position.offset, "reason" => reason);
             }
         }
