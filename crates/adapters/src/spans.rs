@@ -82,12 +82,15 @@ impl Span {
         self.0.as_ref().and_then(ids)
     }
 
-    /// Makes it current while the future is polled.
+    /// Makes it current while the future is polled. Work that is dropped before its end has failed.
     pub async fn around<F: Future>(&self, work: F) -> F::Output {
-        match &self.0 {
-            Some(context) => work.with_context(context.clone()).await,
-            None => work.await,
-        }
+        let Some(context) = &self.0 else {
+            return work.await;
+        };
+        let dropped = Dropped(self);
+        let done = work.with_context(context.clone()).await;
+        std::mem::forget(dropped);
+        done
     }
 
     /// Tells what is known only now.
@@ -105,6 +108,15 @@ impl Span {
             span.set_attribute(KeyValue::new("error.type", error_type()));
             span.set_status(Status::error(""));
         }
+    }
+}
+
+/// Marks a span as failed, unless it is forgotten.
+struct Dropped<'s>(&'s Span);
+
+impl Drop for Dropped<'_> {
+    fn drop(&mut self) {
+        self.0.fail(|| "cancelled".into());
     }
 }
 

@@ -190,7 +190,7 @@ impl EventSink for Webhook {
         let span = self.span();
         let headers = self.headers(event, &body, &span)?;
         let request = self.http.post(self.url.clone()).headers(headers).body(body);
-        let answer = request.send().await.map_err(|error| {
+        let answer = span.around(request.send()).await.map_err(|error| {
             span.fail(|| error_type(&error).into());
             Fault::NoAnswer(error.without_url())
         })?;

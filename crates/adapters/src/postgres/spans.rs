@@ -36,7 +36,7 @@ impl<'c> Statement<'c> {
         statement: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
         let span = Span::below_current(SpanKind::Client, || self.describe(summary));
-        let done = statement.await;
+        let done = span.around(statement).await;
         if let Err(error) = &done {
             match error.code() {
                 Some(state) => {
