@@ -171,7 +171,8 @@ pub fn tracestate() -> Option<String> {
 }
 
 /// Where a server is, from its `HOST:PORT`.
-pub(crate) fn server(name: &str) -> Vec<KeyValue> {
+#[must_use]
+pub fn server(name: &str) -> Vec<KeyValue> {
     match name.rsplit_once(':') {
         Some((host, port)) => match port.parse::<u16>() {
             Ok(port) => vec![

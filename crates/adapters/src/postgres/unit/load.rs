@@ -44,63 +44,41 @@ pub(super) async fn load(
     // Taken before anything is awaited: other batches take of the same blocks.
     let mut own = ids.take(footprint.new_orders());
     let blocks = id_blocks::blocks(footprint.new_orders() - own.len());
+    let has_orders = !orders.is_empty();
+    let (needs_ids, needs_stock) = (blocks > 0, has_orders || !skus.is_empty());
     // Polled first in this order, so sent in it.
     let (begun, fresh, locked, items, stock, recorded) = join!(
         to.run("BEGIN", client.batch_execute("BEGIN")),
-        async {
-            match blocks {
-                0 => Ok(Vec::new()),
-                _ => {
-                    to.run(
-                        "SELECT order_id_blocks",
-                        statements.next_order_ids.bind(client, &blocks).all(),
-                    )
-                    .await
-                }
-            }
-        },
-        async {
-            match orders[..] {
-                [] => Ok(Vec::new()),
-                _ => {
-                    to.run("SELECT orders", statements.lock_orders.bind(client, &orders).all())
-                        .await
-                }
-            }
-        },
-        async {
-            match orders[..] {
-                [] => Ok(Vec::new()),
-                _ => {
-                    to.run(
-                        "SELECT order_items",
-                        statements.items_of_orders.bind(client, &orders).all(),
-                    )
-                    .await
-                }
-            }
-        },
-        async {
-            match (&skus[..], &orders[..]) {
-                ([], []) => Ok(Vec::new()),
-                _ => {
-                    to.run("SELECT stock", statements.lock_stock.bind(client, &skus, &orders).all())
-                        .await
-                }
-            }
-        },
-        async {
-            match keys[..] {
-                [] => Ok(Vec::new()),
-                _ => {
-                    to.run(
-                        "SELECT idempotency_keys",
-                        statements.recorded_orders.bind(client, &users, &keys).all(),
-                    )
-                    .await
-                }
-            }
-        },
+        where_needed(
+            to,
+            needs_ids,
+            "SELECT order_id_blocks",
+            statements.next_order_ids.bind(client, &blocks).all()
+        ),
+        where_needed(
+            to,
+            has_orders,
+            "SELECT orders",
+            statements.lock_orders.bind(client, &orders).all()
+        ),
+        where_needed(
+            to,
+            has_orders,
+            "SELECT order_items",
+            statements.items_of_orders.bind(client, &orders).all()
+        ),
+        where_needed(
+            to,
+            needs_stock,
+            "SELECT stock",
+            statements.lock_stock.bind(client, &skus, &orders).all()
+        ),
+        where_needed(
+            to,
+            !keys.is_empty(),
+            "SELECT idempotency_keys",
+            statements.recorded_orders.bind(client, &users, &keys).all()
+        ),
     );
     begun?;
     let mut rests = Vec::new();
@@ -117,6 +95,20 @@ pub(super) async fn load(
         stock: stock?,
         recorded: recorded?,
     })
+}
+
+/// Asks for what is needed; what is not, is nothing.
+async fn where_needed<T>(
+    to: Statement<'_>,
+    is_needed: bool,
+    summary: &'static str,
+    statement: impl Future<Output = Result<Vec<T>, Error>>,
+) -> Result<Vec<T>, Error> {
+    if is_needed {
+        to.run(summary, statement).await
+    } else {
+        Ok(Vec::new())
+    }
 }
 
 impl Rows {
