@@ -87,7 +87,7 @@ pub fn init(settings: &Settings, output: Output) -> Result<Telemetry, TelemetryE
         .with(tracing.layer().with_filter(ours))
         .with(forward::Forward::to(logger.clone()));
     subscriber.try_init().map_err(TelemetryError::Subscriber)?;
-    tracing.take_the_process();
+    tracing.take_the_process_if_exported();
     panics::log_with(logger.clone());
     Ok(Telemetry {
         logger,

@@ -179,6 +179,7 @@ mod tests {
             "http://a b",
         ] {
             assert!(base_url(bad, &()).is_err(), "{bad}");
+            assert_eq!(optional_base_url(bad, &()).is_err(), !bad.is_empty(), "{bad}");
         }
     }
 

@@ -67,9 +67,12 @@ impl Tracing {
         }
     }
 
-    /// Has whoever makes spans by the API of OpenTelemetry make them here.
-    pub(super) fn take_the_process(&self) {
-        opentelemetry::global::set_tracer_provider(self.provider.clone());
+    /// Has whoever makes spans by the API of OpenTelemetry make them here; where nothing is exported
+    /// those would be for nobody.
+    pub(super) fn take_the_process_if_exported(&self) {
+        if self.waiting.is_some() {
+            opentelemetry::global::set_tracer_provider(self.provider.clone());
+        }
     }
 
     /// A span for a request, below the caller's, which is found in the headers of the request. Probes
