@@ -10,6 +10,7 @@ use crate::told::{Told, tree};
 
 const TO_CART: u128 = 0xa1;
 const TO_CHECKOUT: u128 = 0xa2;
+const TO_PAY: u128 = 0xa3;
 
 const ADDED: &str = "\
 cart SERVER POST /user/{user_id}/cart/{sku}
@@ -41,6 +42,21 @@ cart SERVER POST /checkout/{user_id}
         notifier CONSUMER process TOPIC
           notifier CLIENT POST";
 
+const PAYED: &str = "\
+loms SERVER POST /order/pay
+  loms INTERNAL order book batch
+    loms CLIENT BEGIN
+    loms CLIENT COMMIT
+    loms CLIENT INSERT order_events
+    loms CLIENT SELECT order_items
+    loms CLIENT SELECT orders
+    loms CLIENT SELECT stock
+    loms CLIENT UPDATE orders
+    loms CLIENT UPDATE stock
+  loms PRODUCER send TOPIC
+    notifier CONSUMER process TOPIC
+      notifier CLIENT POST";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn one_trace_goes_from_checkout_to_notification() {
     let hook = Hook::start(204).await;
@@ -50,6 +66,10 @@ async fn one_trace_goes_from_checkout_to_notification() {
     assert_eq!(shop.add(1, 2, TO_CART).await, 201);
     assert_eq!(shop.checkout(TO_CHECKOUT).await, 200);
     shop.until_handled(TO_CHECKOUT, 2).await;
+    // The first order of a database.
+    let pay = format!("{}/order/pay", shop.loms.gateway);
+    assert_eq!(post(&pay, r#"{"orderId":1}"#, TO_PAY).await, 200);
+    shop.until_handled(TO_PAY, 1).await;
     let (collector, topics) = shop.close().await;
     let topic = topics.settings.topic.as_str();
 
@@ -58,13 +78,15 @@ async fn one_trace_goes_from_checkout_to_notification() {
     let told = collector.of_trace(&format!("{TO_CHECKOUT:032x}"));
     assert_eq!(tree(&told, CALLER).join("\n").replace(topic, "TOPIC"), CHECKED_OUT);
     assert_eq!(told.len(), CHECKED_OUT.lines().count(), "all of them stand in the tree");
+    let payed = collector.of_trace(&format!("{TO_PAY:032x}"));
+    assert_eq!(tree(&payed, CALLER).join("\n").replace(topic, "TOPIC"), PAYED);
     assert_eq!(
         collector.told().len(),
-        added.len() + told.len(),
+        added.len() + told.len() + payed.len(),
         "probes, looks at servers and the like make no spans"
     );
 
-    for span in added.iter().chain(&told) {
+    for span in added.iter().chain(&told).chain(&payed) {
         assert_attributes(span, topic);
         assert_resource(span);
         assert!(span.took.0 <= span.took.1, "{span:?}");
@@ -74,8 +96,7 @@ async fn one_trace_goes_from_checkout_to_notification() {
     };
     assert_eq!(batch.links, std::slice::from_ref(&batch.parent), "its only member");
     assert_what_other_systems_said_goes_on(&told);
-    assert_messages(&told, &topics.read(topic).await);
-    let of_hook = told.iter().filter(|span| span.name == "POST");
+    let of_hook = told.iter().chain(&payed).filter(|span| span.name == "POST");
     let mut sent: Vec<_> = of_hook
         .map(|span| format!("00-{}-{}-01", span.trace, span.id))
         .collect();
@@ -83,6 +104,7 @@ async fn one_trace_goes_from_checkout_to_notification() {
     sent.sort();
     came.sort();
     assert_eq!(came, sent, "the receiver is told the span that called it");
+    assert_messages(&[told, payed].concat(), &topics.read(topic).await);
 }
 
 /// The stream in memory has no spans of its own: who handles an event stands below its cause.
@@ -234,7 +256,7 @@ fn assert_resource(span: &Told) {
 /// The messages of the topic carry the spans that sent them, and those tell where they stand.
 fn assert_messages(told: &[Told], standing: &[adapters::kafka::testing::Standing]) {
     let sent: Vec<_> = told.iter().filter(|span| span.kind == "PRODUCER").collect();
-    assert_eq!((sent.len(), standing.len()), (2, 2));
+    assert_eq!((sent.len(), standing.len()), (3, 3));
     for message in standing {
         let span = sent
             .iter()
