@@ -93,6 +93,10 @@ impl Shop {
             ("cart.products.url", products.products.as_str()),
             ("cart.loms.url", &loms.grpc),
             ("cart.products.warm_up", "false"),
+            // On a busy machine nothing here is about a bound.
+            ("cart.request_timeout_ms", "25000"),
+            ("cart.products.request_timeout_ms", "10000"),
+            ("cart.loms.timeout_ms", "10000"),
         ];
         let cart = start("cart", &[&exporting, &links, of_cart]).await;
         Self {
