@@ -80,7 +80,18 @@ impl Shop {
         ];
         let [of_products, of_loms, of_cart] = settings;
         let products = start("products", &[&exporting, of_products]).await;
-        let on_database = [("postgres.url", database_url.as_str())];
+        let on_database = [
+            ("postgres.url", database_url.as_str()),
+            // On a busy machine nothing here is about a bound.
+            ("http.answer_timeout_ms", "300000"),
+            ("postgres.connect_timeout_ms", "10000"),
+            ("postgres.pool_timeout_ms", "10000"),
+            ("postgres.lock_timeout_ms", "10000"),
+            ("postgres.statement_timeout_ms", "20000"),
+            ("postgres.commit_timeout_ms", "30000"),
+            ("postgres.read_timeout_ms", "20000"),
+            ("postgres.health_interval_ms", "2000"),
+        ];
         let loms = start("loms", &[&exporting, &kafka, &on_database, of_loms]).await;
         let of_notifier = [
             ("notifier.group", topics.settings.topic.as_str()),
@@ -93,7 +104,6 @@ impl Shop {
             ("cart.products.url", products.products.as_str()),
             ("cart.loms.url", &loms.grpc),
             ("cart.products.warm_up", "false"),
-            // On a busy machine nothing here is about a bound.
             ("cart.request_timeout_ms", "25000"),
             ("cart.products.request_timeout_ms", "10000"),
             ("cart.loms.timeout_ms", "10000"),

@@ -62,7 +62,7 @@ async fn one_trace_goes_from_checkout_to_notification() {
     let hook = Hook::start(204).await;
     // Libraries make spans too, at levels that are off by default; none of theirs is exported.
     let chatty = [("log.libraries", "trace")];
-    let shop = Shop::open(&[(1, 10)], &hook.url, &[&chatty, &chatty, &chatty]).await;
+    let shop = Shop::open(&[(1, 10)], &hook.url, &[&[], &chatty, &chatty]).await;
     assert_eq!(shop.add(1, 2, TO_CART).await, 201);
     assert_eq!(shop.checkout(TO_CHECKOUT).await, 200);
     shop.until_handled(TO_CHECKOUT, 2).await;
