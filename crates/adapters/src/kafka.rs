@@ -21,6 +21,7 @@ pub mod errors;
 pub mod letters;
 #[cfg(any(feature = "notifier", feature = "testing"))]
 pub mod librdkafka;
+mod measured;
 pub mod producer;
 pub mod record;
 pub mod settings;

@@ -14,6 +14,9 @@ pub mod kafka;
 #[cfg(feature = "notifier")]
 pub mod lines;
 pub mod memory;
+pub mod metrics;
+#[cfg(any(feature = "cart", feature = "notifier"))]
+mod outgoing;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 #[cfg(any(feature = "cart", feature = "products"))]

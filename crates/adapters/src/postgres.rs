@@ -8,7 +8,7 @@
 //! - [`turn`]: work that one instance at a time does; [`outbox`]: what the relay reads;
 //! - [`retention`]: what may be forgotten; [`audit`]: what must hold;
 //! - [`stock`]: what operators do with stock; [`status`], [`standbys`]: with the servers;
-//! - [`migrate`]: the schema.
+//! - [`migrate`]: the schema; `measured` counts and times what is sent.
 
 pub mod audit;
 pub mod cluster;
@@ -16,6 +16,7 @@ pub mod connect;
 pub mod errors;
 pub mod ids;
 pub mod ledger;
+mod measured;
 pub mod migrate;
 pub mod outbox;
 pub mod pool;
@@ -33,3 +34,4 @@ pub mod tls;
 pub mod turn;
 mod unit;
 pub mod url;
+mod waits;

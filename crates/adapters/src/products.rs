@@ -17,7 +17,7 @@ mod flights;
 #[cfg(feature = "cart")]
 mod limiter;
 #[cfg(feature = "cart")]
-pub mod metrics;
+mod metrics;
 #[cfg(feature = "cart")]
 mod retry;
 #[cfg(feature = "cart")]

@@ -13,6 +13,7 @@
 //! time (chrono) and of errors (snafu) for eight fields. Source: CloudEvents 1.0.2, JSON format.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
@@ -28,6 +29,7 @@ use reqwest::{Client, StatusCode, Url, redirect};
 use serde::Serialize;
 use sha2::Sha256;
 
+use crate::outgoing::{Outgoing, error_type};
 use crate::spans::Span;
 
 /// The media type of a CloudEvent in structured mode.
@@ -124,6 +126,7 @@ pub struct Webhook {
     http: Client,
     url: Url,
     key: Hmac<Sha256>,
+    outgoing: Arc<Outgoing>,
     now: fn() -> Moment,
 }
 
@@ -149,6 +152,7 @@ impl Webhook {
             url: url.ok_or_else(|| WebhookError::Url(settings.url.clone()))?,
             key: Hmac::new_from_slice(settings.secret.as_bytes())
                 .unwrap_or_else(|_| unreachable!("a key has any length")),
+            outgoing: Arc::new(Outgoing::new()),
             now,
         })
     }
@@ -190,8 +194,13 @@ impl EventSink for Webhook {
         let span = self.span();
         let headers = self.headers(event, &body, &span)?;
         let request = self.http.post(self.url.clone()).headers(headers).body(body);
-        let answer = span.around(request.send()).await.map_err(|error| {
-            span.fail(|| error_type(&error).into());
+        // The URL is the operator's, and may have a secret in it: it is no label.
+        let answer = self.outgoing.measure("POST", "{webhook}", request.send(), error_type);
+        let answer = span.around(answer).await.map_err(|error| {
+            span.fail(|| match error_type(&error) {
+                "other" => "_OTHER".into(),
+                known => known.into(),
+            });
             Fault::NoAnswer(error.without_url())
         })?;
         let status = answer.status();
@@ -214,14 +223,6 @@ impl EventSink for Webhook {
     /// What was acknowledged is safe with the receiver.
     async fn flush(&self) -> Result<(), SinkError> {
         Ok(())
-    }
-}
-
-fn error_type(error: &reqwest::Error) -> &'static str {
-    match () {
-        () if error.is_timeout() => "timeout",
-        () if error.is_connect() => "connect",
-        () => "_OTHER",
     }
 }
 

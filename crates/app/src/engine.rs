@@ -4,10 +4,14 @@
 pub mod audit;
 #[cfg(feature = "loms")]
 pub mod batcher;
+#[cfg(feature = "cart")]
+pub mod cart_numbers;
 #[cfg(feature = "notifier")]
 pub mod consumer;
 #[cfg(feature = "loms")]
 pub mod expiry;
+#[cfg(feature = "loms")]
+mod numbers;
 pub mod pause;
 #[cfg(feature = "loms")]
 pub mod relay;

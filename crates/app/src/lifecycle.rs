@@ -19,6 +19,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::telemetry::names::TASKS_ALIVE;
 use crate::telemetry::trace;
 
 /// The steps of an orderly end, in their order.
@@ -62,7 +63,7 @@ struct Alive(Arc<Inner>);
 impl Alive {
     fn new(inner: Arc<Inner>) -> Self {
         inner.alive.fetch_add(1, Ordering::Relaxed);
-        metrics::gauge!("app_tasks_alive").increment(1);
+        metrics::gauge!(TASKS_ALIVE.name).increment(1);
         Self(inner)
     }
 }
@@ -70,7 +71,7 @@ impl Alive {
 impl Drop for Alive {
     fn drop(&mut self) {
         self.0.alive.fetch_sub(1, Ordering::Relaxed);
-        metrics::gauge!("app_tasks_alive").decrement(1);
+        metrics::gauge!(TASKS_ALIVE.name).decrement(1);
     }
 }
 

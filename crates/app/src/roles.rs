@@ -121,7 +121,7 @@ pub async fn start(process: &Process, logger_of: impl Fn(&'static str) -> Logger
     process.life.spawn(
         Stage::Telemetry,
         "metrics upkeep",
-        metrics.keep(process.life.token(Stage::Telemetry)),
+        metrics.keep(process.settings.role().name(), process.life.token(Stage::Telemetry)),
     );
     let last_spans = process.tracing.clone().flush_at_the_end(
         process.life.token(Stage::Telemetry),

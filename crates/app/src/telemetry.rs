@@ -10,11 +10,12 @@ mod export;
 mod forward;
 mod levels;
 mod measure;
+pub mod names;
 mod output;
 mod panics;
 mod pretty;
 mod requests;
-mod stopwatch;
+mod runtime;
 pub mod trace;
 
 use std::fmt;
@@ -27,12 +28,12 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+pub use adapters::metrics::Stopwatch;
 pub use drain::DroppedLines;
 pub use export::ExportError;
 pub use measure::{Metrics, MetricsError};
 pub use output::Output;
 pub use requests::{Importance, RequestLine, RequestLog};
-pub use stopwatch::Stopwatch;
 pub use trace::Tracing;
 
 use crate::config::{LogLevel, Settings};
@@ -104,6 +105,7 @@ pub fn init(settings: &Settings, output: Output) -> Result<Telemetry, TelemetryE
 fn tracing(settings: &Settings, log: &Logger) -> Result<Tracing, ExportError> {
     let trace = &settings.trace;
     if trace.otlp_endpoint.is_empty() {
+        drop(export::counters()); // they are exposed, from 0
         return Ok(Tracing::new(trace.sample_ratio));
     }
     let exporter = export::Exporter::new(trace, log.clone())?;

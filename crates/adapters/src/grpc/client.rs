@@ -3,6 +3,7 @@
 //! else goes wrong with a creation leaves its outcome unknown.
 
 use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::cart::ports::{Loms, LomsError};
@@ -19,10 +20,13 @@ use tonic::{Code, ConnectError, Request, Status};
 use super::proto::loms_client::LomsClient;
 use super::proto::{Item, OrderCreateRequest, StocksInfoRequest};
 use super::{IDEMPOTENCY_KEY, code_name};
+use crate::metrics::{CallTable, RPC_CLIENT_CALLS, RPC_CLIENT_SECONDS, grpc_label};
 use crate::spans::{self, Span};
 
 /// Calls in flight on the connection; more wait, within their deadlines.
 const IN_FLIGHT_MAX: usize = 1024;
+/// The labels of the metrics of a call.
+const LABELS: [&str; 2] = ["rpc_method", "rpc_response_status_code"];
 
 /// A URL that is none.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +41,7 @@ pub struct GrpcLoms {
     server: String,
     timeout: Duration,
     trace: fn() -> Option<TraceContext>,
+    calls: Arc<CallTable<2>>,
 }
 
 /// LOMS answered what it never should.
@@ -70,6 +75,7 @@ impl GrpcLoms {
             client: LomsClient::new(endpoint.connect_lazy()),
             timeout,
             trace,
+            calls: Arc::new(CallTable::new(RPC_CLIENT_CALLS, RPC_CLIENT_SECONDS, LABELS)),
         })
     }
 
@@ -82,7 +88,7 @@ impl GrpcLoms {
         request
     }
 
-    /// Makes a call, with a span around it. It is bounded from outside too: the connection may hang
+    /// Makes a call, measured and with a span around it. It is bounded from outside too: the connection may hang
     /// before the call has begun.
     async fn call<T, F>(&self, method: &'static str, call: impl FnOnce(LomsClient<Channel>) -> F) -> Result<T, Status>
     where
@@ -94,10 +100,13 @@ impl GrpcLoms {
             attributes.push(KeyValue::new("rpc.method", method));
             (method.into(), attributes)
         });
+        let running = self.calls.begin([method, grpc_label(Code::Cancelled as i32)]);
         let bounded = async { tokio::time::timeout(self.timeout, call(self.client.clone())).await };
         let ended = span.around(bounded).await;
         let answer = ended.unwrap_or_else(|_| Err(Status::deadline_exceeded("no answer in time")));
-        let code = code_name(answer.as_ref().map_or_else(Status::code, |_| Code::Ok));
+        let code = answer.as_ref().map_or_else(Status::code, |_| Code::Ok);
+        running.end([method, grpc_label(code as i32)]);
+        let code = code_name(code);
         span.tell(|| vec![KeyValue::new("rpc.response.status_code", code)]);
         if answer.is_err() {
             span.fail(|| code.into());

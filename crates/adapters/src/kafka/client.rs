@@ -21,6 +21,7 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use super::errors::KafkaError;
+use super::measured::Sends;
 use super::record::Outgoing;
 use super::settings::KafkaSettings;
 
@@ -37,6 +38,8 @@ pub struct KafkaClient {
     connecting: Mutex<()>,
     /// Which of the brokers is asked first.
     next_broker: AtomicUsize,
+    /// What is sent to the topic of events, and to that of dead letters.
+    sends: [Sends; 2],
 }
 
 /// One generation of connections.
@@ -75,6 +78,7 @@ impl KafkaClient {
     #[must_use]
     pub fn new(settings: KafkaSettings) -> Self {
         Self {
+            sends: [Sends::to(&settings.topic), Sends::to(&settings.dead_letter_topic)],
             settings,
             link: RwLock::default(),
             connecting: Mutex::default(),
@@ -127,16 +131,29 @@ impl KafkaClient {
         records: Vec<Outgoing>,
         within: Duration,
     ) -> Result<i64, KafkaError> {
-        let records = records.into_iter().map(Record::from).collect();
+        let records: Vec<Record> = records.into_iter().map(Record::from).collect();
+        let (sends, count) = (self.sends_to(topic), records.len() as u64);
+        let running = sends.requests.begin();
         let work = async {
             let trial = self.trial().await?;
             let done = trial.link.append(topic, partition, records).await;
             trial.end(done)
         };
-        match timeout(within, work).await {
+        let done = match timeout(within, work).await {
             Ok(done) => done,
             Err(_) => Err(KafkaError::Silent(within)),
+        };
+        running.end(done.as_ref().err());
+        if done.is_ok() {
+            sends.records.increment(count);
         }
+        done
+    }
+
+    /// There are two topics that anything is sent to.
+    fn sends_to(&self, topic: &str) -> &Sends {
+        let [events, letters] = &self.sends;
+        if topic == self.settings.topic { events } else { letters }
     }
 
     async fn trial(&self) -> Result<Trial<'_>, KafkaError> {

@@ -20,7 +20,6 @@ use domain::order::ports::{EventPublisher, PublishError, Published, PutAside};
 use domain::types::{EventId, OrderId};
 use futures::future::join_all;
 use parking_lot::Mutex;
-use tokio::time::timeout;
 
 use super::client::KafkaClient;
 use super::dead_letters;
@@ -28,6 +27,7 @@ use super::errors::KafkaError;
 use super::record::{Outgoing, fill};
 use super::spans::Sending;
 use crate::events::{Message, partition_of};
+use crate::metrics::within;
 
 /// How old the number of partitions may become.
 const PARTITIONS_KEPT: Duration = Duration::from_secs(60);
@@ -172,7 +172,7 @@ impl<C: Clock> EventPublisher for KafkaPublisher<C> {
     async fn publish(&self, events: Vec<OrderEvent>) -> Published {
         let done = Mutex::new(Published::default());
         let bound = self.bound();
-        let end = match timeout(bound, self.send(events, &done)).await {
+        let end = match within(bound, self.send(events, &done)).await {
             Ok(end) => end,
             Err(_) => Err(KafkaError::Silent(bound)),
         };

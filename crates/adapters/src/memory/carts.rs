@@ -20,6 +20,15 @@ pub struct CartLimits {
     pub answers_max: usize,
 }
 
+/// What all carts hold together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Lines.
+    pub lines: usize,
+    /// Checkouts whose outcome is not known.
+    pub unresolved: usize,
+}
+
 const SHARDS: usize = 64;
 
 #[derive(Debug, Default)]
@@ -55,6 +64,19 @@ impl MemoryCarts {
     #[must_use]
     pub fn count(&self) -> usize {
         self.count.load(Ordering::Relaxed)
+    }
+
+    /// What all carts hold together, each shard looked at for itself.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        let mut totals = Totals::default();
+        for shard in &self.shards {
+            for cart in shard.lock().carts.values() {
+                totals.lines += cart.lines().len();
+                totals.unresolved += usize::from(cart.is_frozen());
+            }
+        }
+        totals
     }
 
     fn shard(&self, user: UserId) -> MutexGuard<'_, Shard> {

@@ -16,12 +16,12 @@ use domain::order::status::OrderStatus;
 use sql::queries::audit as checks;
 use sql::types::OrderStatus as Word;
 use time::OffsetDateTime;
-use tokio::time::timeout;
 use tokio_postgres::{Error, IsolationLevel, Transaction};
 
 use super::connect::{Connector, Session};
 use super::errors::{Refusal, unread};
 use super::ids;
+use super::measured::{Sql, measured, within};
 use super::rows::{moment, status};
 
 /// For the connection, and for the server to notice by itself that the time is over.
@@ -50,7 +50,7 @@ impl PostgresAudit {
             .read_only(true)
             .start();
         let snapshot = Snapshot {
-            transaction: snapshot.await.map_err(unread)?,
+            transaction: measured(Sql::Begin, snapshot).await.map_err(unread)?,
             time_max: i64::from(i32::try_from(self.time_max.as_millis()).unwrap_or(i32::MAX)),
             limit: i64::try_from(rows_max).unwrap_or(i64::MAX),
         };
@@ -68,7 +68,7 @@ impl PostgresAudit {
 
 impl LedgerAudit for PostgresAudit {
     async fn audit(&self, rows_max: usize) -> Result<AuditReport, QueryError> {
-        timeout(self.time_max + GRACE, self.run(rows_max))
+        within(self.time_max + GRACE, self.run(rows_max))
             .await
             .map_err(|_| unread(Refusal::TimedOut))?
     }
@@ -122,18 +122,15 @@ impl Snapshot<'_> {
 
     /// Gives the next statement the time that is left.
     async fn bound_statement(&self) -> Result<(), QueryError> {
-        let bound = checks::bound_statement()
-            .bind(&self.transaction, &self.time_max)
-            .one()
-            .await;
+        let bound = checks::bound_statement();
+        let bound = bound.bind(&self.transaction, &self.time_max).one();
+        let bound = measured(Sql::AuditBoundStatement, bound).await;
         bound.map(drop).map_err(unread)
     }
 
     async fn stock_bounds(&self) -> Result<Found, Error> {
-        let rows = checks::stock_bounds()
-            .bind(&self.transaction, &self.limit)
-            .all()
-            .await?;
+        let rows = checks::stock_bounds();
+        let rows = measured(Sql::AuditStockBounds, rows.bind(&self.transaction, &self.limit).all()).await?;
         Ok(Found::of(
             rows,
             |row| row.found,
@@ -142,10 +139,11 @@ impl Snapshot<'_> {
     }
 
     async fn reservations(&self) -> Result<Found, Error> {
-        let rows = checks::reservations()
-            .bind(&self.transaction, &self.limit)
-            .all()
-            .await?;
+        let rows = measured(
+            Sql::AuditReservations,
+            checks::reservations().bind(&self.transaction, &self.limit).all(),
+        )
+        .await?;
         Ok(Found::of(
             rows,
             |row| row.found,
@@ -160,7 +158,11 @@ impl Snapshot<'_> {
     }
 
     async fn totals(&self) -> Result<Found, Error> {
-        let rows = checks::totals().bind(&self.transaction, &self.limit).all().await?;
+        let rows = measured(
+            Sql::AuditTotals,
+            checks::totals().bind(&self.transaction, &self.limit).all(),
+        )
+        .await?;
         Ok(Found::of(
             rows,
             |row| row.found,
@@ -176,10 +178,11 @@ impl Snapshot<'_> {
 
     async fn lines(&self) -> Result<Found, Error> {
         let items_max = i64::try_from(MAX_LINES).unwrap_or(i64::MAX);
-        let rows = checks::lines()
-            .bind(&self.transaction, &items_max, &self.limit)
-            .all()
-            .await?;
+        let rows = measured(
+            Sql::AuditLines,
+            checks::lines().bind(&self.transaction, &items_max, &self.limit).all(),
+        )
+        .await?;
         Ok(Found::of(
             rows,
             |row| row.found,
@@ -191,7 +194,8 @@ impl Snapshot<'_> {
     }
 
     async fn shortages(&self) -> Result<Found, Error> {
-        let rows = checks::shortages().bind(&self.transaction, &self.limit).all().await?;
+        let rows = checks::shortages();
+        let rows = measured(Sql::AuditShortages, rows.bind(&self.transaction, &self.limit).all()).await?;
         Ok(Found::of(
             rows,
             |row| row.found,
@@ -209,7 +213,9 @@ impl Snapshot<'_> {
 
     /// Few histories are different; the state machine judges each, and then their orders are told.
     async fn histories(&self) -> Result<Found, QueryError> {
-        let paths = checks::paths().bind(&self.transaction).all().await.map_err(unread)?;
+        let paths = measured(Sql::AuditPaths, checks::paths().bind(&self.transaction).all())
+            .await
+            .map_err(unread)?;
         let mut found = Found::default();
         for paths in paths {
             let path: Vec<OrderStatus> = paths.path.iter().copied().map(status).collect();
@@ -228,10 +234,11 @@ impl Snapshot<'_> {
     async fn orders_of(&self, words: &[Word], path: &[OrderStatus], limit: i64) -> Result<Vec<String>, QueryError> {
         self.bound_statement().await?;
         let words = words.to_vec();
-        let orders = checks::orders_of_path()
-            .bind(&self.transaction, &words, &limit)
-            .all()
-            .await;
+        let orders = measured(
+            Sql::AuditOrdersOfPath,
+            checks::orders_of_path().bind(&self.transaction, &words, &limit).all(),
+        )
+        .await;
         let path = match path {
             [] => "no history".to_owned(),
             path => path
@@ -245,7 +252,11 @@ impl Snapshot<'_> {
     }
 
     async fn standing(&self) -> Result<Found, Error> {
-        let rows = checks::standing().bind(&self.transaction, &self.limit).all().await?;
+        let rows = measured(
+            Sql::AuditStanding,
+            checks::standing().bind(&self.transaction, &self.limit).all(),
+        )
+        .await?;
         Ok(Found::of(
             rows,
             |row| row.found,
@@ -262,7 +273,11 @@ impl Snapshot<'_> {
     }
 
     async fn event_order(&self) -> Result<Found, Error> {
-        let rows = checks::event_order().bind(&self.transaction, &self.limit).all().await?;
+        let rows = measured(
+            Sql::AuditEventOrder,
+            checks::event_order().bind(&self.transaction, &self.limit).all(),
+        )
+        .await?;
         Ok(Found::of(
             rows,
             |row| row.found,
@@ -276,7 +291,11 @@ impl Snapshot<'_> {
     }
 
     async fn event_ids(&self) -> Result<Found, Error> {
-        let rows = checks::event_ids().bind(&self.transaction, &self.limit).all().await?;
+        let rows = measured(
+            Sql::AuditEventIds,
+            checks::event_ids().bind(&self.transaction, &self.limit).all(),
+        )
+        .await?;
         Ok(Found::of(
             rows,
             |row| row.found,
@@ -285,10 +304,13 @@ impl Snapshot<'_> {
     }
 
     async fn sequences(&self) -> Result<Found, Error> {
-        let rows = checks::sequences()
-            .bind(&self.transaction, &ids::BLOCK, &self.limit)
-            .all()
-            .await?;
+        let rows = measured(
+            Sql::AuditSequences,
+            checks::sequences()
+                .bind(&self.transaction, &ids::BLOCK, &self.limit)
+                .all(),
+        )
+        .await?;
         Ok(Found::of(
             rows,
             |row| row.found,
@@ -297,7 +319,11 @@ impl Snapshot<'_> {
     }
 
     async fn unsent(&self) -> Result<Found, Error> {
-        let rows = checks::unsent().bind(&self.transaction, &self.limit).all().await?;
+        let rows = measured(
+            Sql::AuditUnsent,
+            checks::unsent().bind(&self.transaction, &self.limit).all(),
+        )
+        .await?;
         Ok(Found::of(
             rows,
             |row| row.found,
@@ -312,10 +338,11 @@ impl Snapshot<'_> {
     }
 
     async fn sent_in_order(&self) -> Result<Found, Error> {
-        let rows = checks::sent_in_order()
-            .bind(&self.transaction, &self.limit)
-            .all()
-            .await?;
+        let rows = measured(
+            Sql::AuditSentInOrder,
+            checks::sent_in_order().bind(&self.transaction, &self.limit).all(),
+        )
+        .await?;
         Ok(Found::of(
             rows,
             |row| row.found,
@@ -329,7 +356,11 @@ impl Snapshot<'_> {
     }
 
     async fn keys(&self) -> Result<Found, Error> {
-        let rows = checks::keys().bind(&self.transaction, &self.limit).all().await?;
+        let rows = measured(
+            Sql::AuditKeys,
+            checks::keys().bind(&self.transaction, &self.limit).all(),
+        )
+        .await?;
         // The key itself is not told: it is its owner's.
         Ok(Found::of(
             rows,

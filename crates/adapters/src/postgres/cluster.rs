@@ -9,13 +9,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use futures::future::join_all;
+use metrics::{Gauge, gauge};
 use sql::queries::nodes;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{MissedTickBehavior, interval};
 use tokio_postgres::Client;
 
 use super::connect::{Connector, Session};
+use super::measured::{Sql, measured, within};
+use crate::metrics::{PRIMARY_TAKES_WRITES, REPLICA_IN_USE, REPLICA_LAG};
 
 /// Good looks after which a server that failed a read is trusted again: it may answer looks and
 /// no reads.
@@ -107,6 +110,49 @@ struct Place {
     connecting: Option<JoinHandle<Option<Client>>>,
 }
 
+/// Shows the view as metrics.
+struct Gauges {
+    takes_writes: Gauge,
+    /// Of each server: whether it is in use as a replica.
+    in_use: Vec<Gauge>,
+    names: Vec<String>,
+}
+
+impl Gauges {
+    fn of(connector: &Connector) -> Self {
+        let names: Vec<String> = (0..connector.servers())
+            .map(|at| connector.name(at).to_owned())
+            .collect();
+        let in_use = names
+            .iter()
+            .map(|name| gauge!(REPLICA_IN_USE.name, "server" => name.clone()));
+        Self {
+            takes_writes: gauge!(PRIMARY_TAKES_WRITES.name),
+            in_use: in_use.collect(),
+            names,
+        }
+    }
+
+    fn tell(&self, view: &View) {
+        self.takes_writes.set(u8::from(view.takes_writes));
+        for (server, gauge) in self.in_use.iter().enumerate() {
+            gauge.set(u8::from(view.replicas.contains(&server)));
+        }
+        for (server, bytes) in &view.lag_bytes {
+            #[expect(clippy::cast_precision_loss, reason = "WAL behind is far below 2^52 bytes")]
+            gauge!(REPLICA_LAG.name, "server" => self.names[*server].clone()).set(*bytes as f64);
+        }
+    }
+}
+
+impl std::fmt::Debug for Gauges {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gauges")
+            .field("servers", &self.names)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Keeps the view of the cluster.
 #[derive(Debug)]
 pub struct Cluster {
@@ -116,6 +162,7 @@ pub struct Cluster {
     before: Option<Before>,
     view: watch::Sender<View>,
     suspects: Arc<Suspects>,
+    gauges: Gauges,
 }
 
 impl Cluster {
@@ -124,6 +171,7 @@ impl Cluster {
     pub fn new(connector: Arc<Connector>) -> Self {
         let servers = connector.servers();
         Self {
+            gauges: Gauges::of(&connector),
             connector,
             places: std::iter::repeat_with(Place::default).take(servers).collect(),
             before: None,
@@ -165,7 +213,7 @@ impl Cluster {
         let looks = self.places.iter_mut().enumerate().map(|(server, place)| {
             let connector = &connector;
             async move {
-                let look = timeout(patience, look(connector, server, place)).await.ok().flatten();
+                let look = within(patience, look(connector, server, place)).await.ok().flatten();
                 // Sessions that began while a server was set to be read only stay so.
                 if !look.as_ref().is_some_and(Look::may_be_kept) {
                     place.client = None;
@@ -178,6 +226,7 @@ impl Cluster {
         for (server, look) in looks.iter().enumerate() {
             self.suspects.note_look(server, look.is_some());
         }
+        self.gauges.tell(&view);
         self.view.send_if_modified(|last| {
             let changed = *last != view;
             *last = view;
@@ -259,24 +308,25 @@ impl Place {
 /// Asks one server.
 async fn look(connector: &Arc<Connector>, server: usize, place: &mut Place) -> Option<Look> {
     let client = place.client(connector, server).await?;
-    let standing = nodes::standing().bind(client).one().await.ok()?;
+    let standing = measured(Sql::Standing, nodes::standing().bind(client).one())
+        .await
+        .ok()?;
     if standing.standby {
         return Some(Look::Standby {
             name: standing.standby_name,
         });
     }
-    let timeline = nodes::timeline().bind(client).one().await.ok()??;
-    let waited_for = nodes::synchronous_standbys()
-        .bind(client)
-        .map(|row| Waited {
-            name: row.name.to_owned(),
-            replayed: row.replayed.unwrap_or(0),
-        })
-        .all()
+    let timeline = measured(Sql::Timeline, nodes::timeline().bind(client).one())
         .await
-        .ok()?;
+        .ok()??;
+    let standbys = nodes::synchronous_standbys();
+    let waited_for = standbys.bind(client).map(|row| Waited {
+        name: row.name.to_owned(),
+        replayed: row.replayed.unwrap_or(0),
+    });
+    let waited_for = measured(Sql::SynchronousStandbys, waited_for.all()).await.ok()?;
     // After the list: who is on it is waited for from here on.
-    let writing = nodes::writing().bind(client).one().await.ok()?;
+    let writing = measured(Sql::Writing, nodes::writing().bind(client).one()).await.ok()?;
     Some(Look::Primary {
         timeline,
         takes_writes: writing.takes_writes,

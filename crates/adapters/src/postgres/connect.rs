@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use tokio_postgres::{Client, Config};
 
 use super::errors::Refusal;
+use super::measured::{Sql, measured, within};
 use super::settings::PostgresSettings;
 
 /// How long a second server that takes writes is waited for once there is one.
@@ -201,7 +202,9 @@ impl Connector {
     ) -> Result<(i32, usize, (Client, JoinHandle<()>)), (usize, ConnectError)> {
         let (client, driver) = self.to(at, session).await.map_err(|error| (at, error))?;
         let server = || self.name(at).to_owned();
-        let asked = tokio::time::timeout(self.settings.connect_timeout, nodes::timeline().bind(&client).one()).await;
+        let timeline = nodes::timeline();
+        let asked = measured(Sql::Timeline, timeline.bind(&client).one());
+        let asked = within(self.settings.connect_timeout, asked).await;
         match asked {
             Ok(Ok(Some(timeline))) => Ok((timeline, at, (client, driver))),
             Ok(Ok(None)) => Err((at, Refusal::NoPrimary.into())),

@@ -11,10 +11,10 @@ use domain::trace::TraceContext;
 use domain::types::EventId;
 use sql::client::GenericClient;
 use sql::queries::outbox::{self, Unsent};
-use tokio::time::timeout;
 use tokio_postgres::Error;
 
 use super::errors::{Refusal, unread};
+use super::measured::{Sql, measured, within};
 use super::pool::WritePool;
 use super::reads::PostgresReads;
 use super::rows;
@@ -62,7 +62,7 @@ impl PostgresOutbox {
 async fn pooled<T>(pool: &WritePool, work: impl AsyncFnOnce(&Cached<'_>) -> Result<T, Error>) -> Result<T, QueryError> {
     let (connection, _) = pool.get().await.map_err(unread)?;
     // The server bounds each statement, unless it is frozen.
-    let done = timeout(pool.patience(), work(&Cached(&connection))).await;
+    let done = within(pool.patience(), work(&Cached(&connection))).await;
     match done {
         Ok(done) => done.map_err(unread),
         Err(_) => {
@@ -101,7 +101,7 @@ impl Outbox for PostgresOutbox {
         let row = self
             .reads
             .read("SELECT outbox", |client| async move {
-                outbox::backlog().bind(&*client, &COUNTED_MAX).one().await
+                measured(Sql::Backlog, outbox::backlog().bind(&*client, &COUNTED_MAX).one()).await
             })
             .await?;
         let span = row
@@ -117,11 +117,13 @@ impl Outbox for PostgresOutbox {
 }
 
 async fn unsent(client: &impl GenericClient, limit: i64) -> Result<Vec<Unsent>, Error> {
-    outbox::unsent().bind(client, &limit).all().await
+    measured(Sql::Unsent, outbox::unsent().bind(client, &limit).all()).await
 }
 
 async fn forget(client: &impl GenericClient, ids: &Vec<i64>) -> Result<(), Error> {
-    outbox::forget_sent().bind(client, ids).one().await.map(drop)
+    measured(Sql::ForgetSent, outbox::forget_sent().bind(client, ids).one())
+        .await
+        .map(drop)
 }
 
 fn event(row: Unsent) -> Result<OrderEvent, Refusal> {

@@ -19,12 +19,13 @@ use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
 use tokio_postgres::{Client, Config, Error as PgError};
 
 use super::connect::{ConnectError, Connector, Session};
 use super::errors::{Refusal, busy};
+use super::measured::within;
 use super::unit::{Cached, Statements};
+use super::waits::{Waits, show_overdue};
 
 /// A connection that was used within this time is not asked whether it lives.
 const FRESH: Duration = Duration::from_secs(1);
@@ -70,7 +71,7 @@ impl Connect for Maker {
 
 /// A wait of a hook, which the pool does not bound by itself.
 async fn bounded<T>(patience: Duration, work: impl Future<Output = Result<T, PgError>>) -> Result<T, HookError> {
-    match timeout(patience, work).await {
+    match within(patience, work).await {
         Ok(done) => done.map_err(HookError::Backend),
         Err(_) => Err(HookError::message("the server does not answer")),
     }
@@ -140,6 +141,7 @@ pub struct WritePool {
     /// Whether no COMMIT was answered since one was overdue.
     silent: Arc<AtomicBool>,
     connections_max: usize,
+    waits: Waits,
 }
 
 impl WritePool {
@@ -163,6 +165,7 @@ impl WritePool {
             overdue: Arc::default(),
             silent: Arc::default(),
             connections_max,
+            waits: Waits::of("write"),
         })
     }
 
@@ -179,7 +182,7 @@ impl WritePool {
         for _ in 0..ATTEMPTS_MAX {
             let mut timelines = self.connector.timelines();
             let newest = *timelines.borrow_and_update();
-            let connection = match self.of_timeline(newest)?.get().await {
+            let connection = match self.waits.get(&self.of_timeline(newest)?).await {
                 Ok(connection) => connection,
                 // A newer timeline closed the pool that this one waited for.
                 Err(PoolError::Closed) => continue,
@@ -247,6 +250,13 @@ impl WritePool {
         Overdue(Arc::clone(&self.overdue))
     }
 
+    /// Shows how the pool is used.
+    pub fn show(&self) {
+        let pool = self.pool.lock().1.clone();
+        self.waits.show(&pool);
+        show_overdue(self.overdue());
+    }
+
     /// Closes a connection, and the idle ones: its server may answer none of them.
     pub fn distrust(&self, connection: Object) {
         drop(Object::take(connection));
@@ -268,6 +278,7 @@ impl Drop for Overdue {
 #[derive(Debug, Clone)]
 pub struct ReadPool {
     pool: Pool,
+    waits: Waits,
     failure: Arc<Mutex<Option<ConnectError>>>,
 }
 
@@ -286,6 +297,7 @@ impl ReadPool {
         Ok(Self {
             failure: Arc::clone(&maker.failure),
             pool: pool(maker, connector.settings().read_connections_max)?,
+            waits: Waits::of(&format!("read-{}", server + 1)),
         })
     }
 
@@ -294,7 +306,15 @@ impl ReadPool {
     /// # Errors
     /// Why there is none.
     pub async fn get(&self) -> Result<Object, Cause> {
-        self.pool.get().await.map_err(|error| why(error, &self.failure))
+        self.waits
+            .get(&self.pool)
+            .await
+            .map_err(|error| why(error, &self.failure))
+    }
+
+    /// Shows how the pool is used.
+    pub fn show(&self) {
+        self.waits.show(&self.pool);
     }
 
     /// Closes a connection, and the idle ones.

@@ -14,12 +14,12 @@ use domain::stock::ports::StockQueries;
 use domain::types::{OrderId, Sku};
 use sql::queries::reads;
 use tokio::sync::watch;
-use tokio::time::timeout;
 use tokio_postgres::Error;
 
 use super::cluster::{Cluster, Suspects, View};
 use super::connect::Connector;
 use super::errors::{Refusal, unread, unread_for};
+use super::measured::{Sql, measured, within};
 use super::pool::ReadPool;
 use super::rows::{self, Head};
 use super::spans::Statement;
@@ -50,6 +50,11 @@ impl PostgresReads {
             turn: AtomicUsize::new(0),
             connector,
         })
+    }
+
+    /// Shows how the pools are used.
+    pub fn show(&self) {
+        self.pools.iter().for_each(ReadPool::show);
     }
 
     /// The server to ask, and whom to ask where it fails. Nobody while only others know yet which
@@ -105,7 +110,7 @@ impl PostgresReads {
         let pool = &self.pools[server];
         let connection = Arc::new(pool.get().await.map_err(unread_for)?);
         let statement = Statement::to(&self.connector, server).run(summary, ask(Arc::clone(&connection)));
-        let asked = timeout(self.connector.settings().read_timeout, statement).await;
+        let asked = within(self.connector.settings().read_timeout, statement).await;
         let failure = match asked {
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(error)) if error.as_db_error().is_some() => return Err(unread(error)),
@@ -124,7 +129,7 @@ impl OrderQueries for PostgresReads {
         let id = id.get();
         let rows = self
             .read("SELECT orders", |client| async move {
-                reads::order_by_id().bind(&*client, &id).all().await
+                measured(Sql::OrderById, reads::order_by_id().bind(&*client, &id).all()).await
             })
             .await?;
         let Some(first) = rows.first() else { return Ok(None) };
@@ -143,7 +148,7 @@ impl OrderQueries for PostgresReads {
         let id = id.get();
         let rows = self
             .read("SELECT order_events", |client| async move {
-                reads::history_of_order().bind(&*client, &id).all().await
+                measured(Sql::HistoryOfOrder, reads::history_of_order().bind(&*client, &id).all()).await
             })
             .await?;
         Ok(rows
@@ -156,7 +161,11 @@ impl OrderQueries for PostgresReads {
         let (before, limit) = (rows::timestamp(placed_before), i64::try_from(limit).unwrap_or(i64::MAX));
         let ids = self
             .read("SELECT orders", |client| async move {
-                reads::unpaid_orders().bind(&*client, &before, &limit).all().await
+                measured(
+                    Sql::UnpaidOrders,
+                    reads::unpaid_orders().bind(&*client, &before, &limit).all(),
+                )
+                .await
             })
             .await?;
         ids.into_iter().map(|id| rows::order_id(id).map_err(unread)).collect()
@@ -168,7 +177,7 @@ impl StockQueries for PostgresReads {
         let sku = sku.get();
         let row = self
             .read("SELECT stock", |client| async move {
-                reads::stock_by_sku().bind(&*client, &sku).opt().await
+                measured(Sql::StockBySku, reads::stock_by_sku().bind(&*client, &sku).opt()).await
             })
             .await?;
         row.map(|row| rows::stock(row.total_count, row.reserved).map_err(unread))
@@ -179,7 +188,11 @@ impl StockQueries for PostgresReads {
         let (number, limit) = (sku.get(), i64::try_from(limit).unwrap_or(i64::MAX));
         let rows = self
             .read("SELECT stock_movements", |client| async move {
-                reads::movements_of_sku().bind(&*client, &number, &limit).all().await
+                measured(
+                    Sql::MovementsOfSku,
+                    reads::movements_of_sku().bind(&*client, &number, &limit).all(),
+                )
+                .await
             })
             .await?;
         Ok(rows

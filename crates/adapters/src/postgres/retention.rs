@@ -6,6 +6,7 @@ use domain::clock::Moment;
 use domain::order::ports::{KeyRetention, QueryError};
 use sql::queries::keys;
 
+use super::measured::{Sql, measured};
 use super::rows::timestamp;
 use super::turn::Turn;
 
@@ -30,7 +31,10 @@ impl KeyRetention for PostgresKeys {
         };
         let (before, limit) = (timestamp(recorded_before), i64::try_from(limit).unwrap_or(i64::MAX));
         let forget = keys::forget_keys();
-        let gone = self.turn.with(forget.bind(&*session, &before, &limit).one()).await?;
+        let gone = self
+            .turn
+            .with(measured(Sql::ForgetKeys, forget.bind(&*session, &before, &limit).one()))
+            .await?;
         Ok(usize::try_from(gone).unwrap_or(0))
     }
 }

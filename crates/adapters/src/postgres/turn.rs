@@ -10,11 +10,11 @@ use domain::order::ports::QueryError;
 use sql::queries::turns;
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
 use tokio_postgres::Client;
 
 use super::connect::{Connector, Session};
 use super::errors::{Refusal, unread};
+use super::measured::{Sql, measured, within};
 
 /// The first key of the advisory locks of turns.
 pub(super) const SPACE: i32 = 0x6c6f_6d73; // "loms"
@@ -79,7 +79,7 @@ impl Turn {
             let asked = turns::try_turn();
             let job = self.job as i32;
             let asked = asked.bind(&*candidate.client, &SPACE, &job);
-            candidate.mine = self.bounded(asked.one()).await?;
+            candidate.mine = self.bounded(measured(Sql::TryTurn, asked.one())).await?;
         }
         let client = candidate.mine.then(|| Arc::clone(&candidate.client));
         *place = Some(candidate);
@@ -101,7 +101,7 @@ impl Turn {
 
     async fn bounded<T>(&self, work: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, QueryError> {
         let patience = self.connector.settings().statement_timeout + Duration::from_millis(500);
-        timeout(patience, work)
+        within(patience, work)
             .await
             .map_err(|_| unread(Refusal::TimedOut))?
             .map_err(unread)
@@ -122,7 +122,7 @@ impl Turn {
                 let Some(client) = pinged.upgrade() else { return };
                 // A ping that fails is noticed by whoever uses the session next; a slow one may only
                 // stand behind other work.
-                let _ = timeout(pause, turns::keep_turn().bind(&*client).one()).await;
+                let _ = within(pause, measured(Sql::KeepTurn, turns::keep_turn().bind(&*client).one())).await;
             }
         });
         Ok(Candidate {

@@ -9,6 +9,7 @@ mod write;
 pub(super) use statements::{Cached, Statements};
 
 use std::ops::Range;
+use std::time::Duration;
 
 use deadpool_postgres::Object;
 use domain::order::loaded::{Changes, Footprint, Loaded};
@@ -20,6 +21,7 @@ use tokio_postgres::Error as PgError;
 
 use super::errors::{Refusal, busy, is_lock_timeout, rolled_back, unknown};
 use super::ids::OrderIds;
+use super::measured::{Sql, measured, within};
 use super::pool::WritePool;
 use super::settings::PostgresSettings;
 use super::spans::Statement;
@@ -63,7 +65,7 @@ impl Unit {
     /// Refuses orders whose stock is known to be held, before anything is locked or waited for.
     pub(super) async fn avoid(&mut self, footprint: &Footprint) -> Result<(), LedgerError> {
         let client = Cached(self.connection()?);
-        let asked = timeout(self.pool.patience(), load::touched(&client, footprint)).await;
+        let asked = within(self.pool.patience(), load::touched(&client, footprint)).await;
         match asked {
             Ok(Ok(touched)) if touched.is_empty() => Ok(()),
             asked => Err(self.give_up(asked)),
@@ -97,7 +99,7 @@ impl Unit {
         settings: &PostgresSettings,
     ) -> Result<Loaded, LedgerError> {
         let client = Cached(self.connection()?);
-        let loaded = timeout(self.pool.patience(), async {
+        let loaded = within(self.pool.patience(), async {
             let statements = Statements::prepare(&client).await?;
             let to = Statement::to_primary(self.pool.connector());
             load::load(&client, to, &statements, footprint, ids).await
@@ -129,8 +131,11 @@ impl Unit {
     pub(super) async fn end(&mut self, settings: &PostgresSettings) {
         let Some(connection) = &self.connection else { return };
         let to = Statement::to_primary(self.pool.connector());
-        let rolled_back = to.run("ROLLBACK", connection.batch_execute("ROLLBACK"));
-        match timeout(settings.lock_timeout, rolled_back).await {
+        let rolled_back = to.run(
+            "ROLLBACK",
+            measured(Sql::Rollback, connection.batch_execute("ROLLBACK")),
+        );
+        match within(settings.lock_timeout, rolled_back).await {
             Ok(Ok(())) => self.connection = None, // back to the pool, clean
             _ => self.distrust(),
         }
@@ -146,10 +151,10 @@ impl Unit {
     /// the standbys, because locks are written to the WAL.
     async fn contended(&mut self, footprint: &Footprint, settings: &PostgresSettings) -> Result<Loaded, LedgerError> {
         let client = Cached(self.connection()?);
-        let asked = timeout(settings.statement_timeout, async {
-            client.batch_execute("ROLLBACK; BEGIN").await?;
+        let asked = within(settings.statement_timeout, async {
+            measured(Sql::Rollback, client.batch_execute("ROLLBACK; BEGIN")).await?;
             let held = load::held(&client, footprint).await?;
-            client.batch_execute("ROLLBACK").await?;
+            measured(Sql::Rollback, client.batch_execute("ROLLBACK")).await?;
             Ok(held)
         });
         let asked = asked.await;
@@ -173,11 +178,12 @@ impl Unit {
         let Some(connection) = self.connection.take() else {
             return Err(busy(Refusal::NoAnswer));
         };
-        let committing = commit(connection, self.pool.clone(), changes, self.timelines.clone());
+        let (pool, patience) = (self.pool.clone(), settings.commit_timeout);
+        let committing = commit(connection, pool, changes, patience, self.timelines.clone());
         // Its spans belong below that of the batch.
         let span = Span::current();
         let mut committing = tokio::spawn(async move { span.around(committing).await });
-        match timeout(settings.commit_timeout, &mut committing).await {
+        match timeout(patience, &mut committing).await {
             Ok(committed) => {
                 committed.unwrap_or_else(|_| Err(unknown(Refusal::NoAnswer)))?;
                 self.pool.note_committed();
@@ -203,6 +209,7 @@ async fn commit(
     connection: Object,
     pool: WritePool,
     changes: Changes,
+    overdue_after: Duration,
     mut timelines: watch::Receiver<i32>,
 ) -> Result<(), LedgerError> {
     let outcome = {
@@ -210,7 +217,7 @@ async fn commit(
         let writing = async {
             let statements = Statements::prepare(&client).await.map_err(rolled_back)?;
             let to = Statement::to_primary(pool.connector());
-            write::write(&client, to, &statements, changes).await
+            write::write(&client, to, &statements, changes, overdue_after).await
         };
         tokio::select! {
             biased;

@@ -17,7 +17,7 @@ use moka::policy::EvictionPolicy;
 
 use super::client::{HttpProducts, PAGE_MAX};
 use super::flights::{Answer, Flights};
-use super::metrics::{CACHE_HITS, CACHE_MISSES};
+use crate::metrics::{CACHE_HITS, CACHE_MISSES};
 
 /// Pages that warming up fetches at most; with the longest pages, 100,000 products.
 pub const WARM_UP_PAGES_MAX: usize = 100;
@@ -78,8 +78,8 @@ impl<P: Products> CachedProducts<P> {
             known,
             flights: Flights::default(),
             entries_max: settings.entries_max,
-            hits: metrics::counter!(CACHE_HITS),
-            misses: metrics::counter!(CACHE_MISSES),
+            hits: metrics::counter!(CACHE_HITS.name),
+            misses: metrics::counter!(CACHE_MISSES.name),
         }
     }
 

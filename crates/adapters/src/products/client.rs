@@ -21,6 +21,7 @@ use super::limiter::Turnstile;
 use super::metrics::{Measured, UrlTemplate};
 use super::retry::{Retry, is_overload};
 use super::traced::Traced;
+use crate::outgoing::Outgoing;
 
 /// Products of the longest page.
 pub const PAGE_MAX: usize = 1000;
@@ -133,11 +134,11 @@ impl HttpProducts {
             settings.retry_pause_max,
             clock.clone(),
         );
-        let turnstile = Turnstile::new(settings.requests_per_second, settings.queue_max, clock.clone());
+        let turnstile = Turnstile::new(settings.requests_per_second, settings.queue_max, clock);
         let http = reqwest_middleware::ClientBuilder::new(bare_client(settings)?)
             .with(retry)
             .with(turnstile)
-            .with(Measured(clock))
+            .with(Measured(Outgoing::new()))
             .with(Traced { trace })
             .build();
         Ok(Self {

@@ -23,13 +23,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::clock::Clock;
 use http::Extensions;
-use metrics::Histogram;
+use metrics::{Gauge, Histogram};
 use reqwest::{Request, Response};
 use reqwest_middleware::{Error, Middleware, Next};
 use tokio::sync::{Mutex, Semaphore, oneshot};
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep, timeout};
 
-use super::metrics::WAIT_SECONDS;
+use crate::metrics::{PRODUCTS_WAIT, PRODUCTS_WAITING};
 
 /// How late a request may leave without anybody having to wait for it.
 const SLACK: Duration = Duration::from_millis(150);
@@ -49,6 +49,22 @@ struct Turn {
     _on_its_way: oneshot::Sender<()>,
 }
 
+/// One that waits.
+struct Waiting<'a>(&'a Gauge);
+
+impl<'a> Waiting<'a> {
+    fn of(gauge: &'a Gauge) -> Self {
+        gauge.increment(1);
+        Self(gauge)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.decrement(1);
+    }
+}
+
 /// Gives turns.
 #[derive(Debug)]
 pub(super) struct Turnstile<C> {
@@ -60,6 +76,7 @@ pub(super) struct Turnstile<C> {
     window: Arc<Semaphore>,
     clock: C,
     waits: Histogram,
+    waiting: Gauge,
 }
 
 impl<C: Clock> Turnstile<C> {
@@ -74,7 +91,8 @@ impl<C: Clock> Turnstile<C> {
             places: Semaphore::new(queue_max.min(Semaphore::MAX_PERMITS)),
             window: Arc::new(Semaphore::new(usize::try_from(per_second.max(1)).unwrap_or(1))),
             clock,
-            waits: metrics::histogram!(WAIT_SECONDS),
+            waits: metrics::histogram!(PRODUCTS_WAIT.name),
+            waiting: metrics::gauge!(PRODUCTS_WAITING.name),
         }
     }
 
@@ -82,6 +100,7 @@ impl<C: Clock> Turnstile<C> {
     async fn turn(&self) -> Result<Turn, QueueFull> {
         let _place = self.places.try_acquire().map_err(|_| QueueFull)?;
         let came = self.clock.now();
+        let _waiting = Waiting::of(&self.waiting);
         let mut turns = self.turns.lock().await;
         // It is never closed.
         let left = Arc::clone(&self.window).acquire_owned().await.map_err(|_| QueueFull)?;

@@ -15,7 +15,7 @@ use time::PrimitiveDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
-use super::metrics::RETRIES;
+use crate::metrics::PRODUCTS_RETRIES;
 
 /// The date format that HTTP asks senders to use (RFC 9110, 5.6.7).
 const HTTP_DATE: &[BorrowedFormatItem<'static>] =
@@ -34,7 +34,7 @@ pub(super) struct Retry<C> {
 impl<C: Clock> Retry<C> {
     /// At most `retries_max` retries; the pause before the first, which doubles, and the longest.
     pub(super) fn new(retries_max: u32, first_pause: Duration, longest_pause: Duration, clock: C) -> Self {
-        let retries = metrics::counter!(RETRIES);
+        let retries = metrics::counter!(PRODUCTS_RETRIES.name);
         Self {
             attempts_max: retries_max.saturating_add(1),
             first_pause,

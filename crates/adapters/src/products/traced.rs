@@ -9,7 +9,7 @@ use reqwest::header::HeaderValue;
 use reqwest::{Request, Response, Url};
 use reqwest_middleware::{Middleware, Next, Result};
 
-use super::metrics::{UrlTemplate, error_type};
+use super::metrics::{UrlTemplate, fault};
 use crate::spans::{self, Description, Span};
 
 /// Makes the spans. `trace` tells the trace of whoever asks.
@@ -50,7 +50,7 @@ impl Middleware for Traced {
                     span.fail(|| status.as_u16().to_string().into());
                 }
             }
-            Err(error) => span.fail(|| match error_type(error) {
+            Err(error) => span.fail(|| match fault(error) {
                 "other" => "_OTHER".into(),
                 known => known.into(),
             }),

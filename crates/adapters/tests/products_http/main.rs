@@ -253,7 +253,9 @@ async fn warming_up_fetches_no_more_than_fits_and_may_fail() {
 async fn hits_misses_waits_retries_and_requests_are_counted() {
     let recorder = PrometheusBuilder::new().build_recorder();
     let _guard = metrics::set_default_local_recorder(&recorder);
-    adapters::products::metrics::describe();
+    adapters::metrics::ALL
+        .iter()
+        .for_each(adapters::metrics::Metric::describe);
     let server = FakeProducts::start(Behaviour::RefusesFirst(1));
     let products = cached(&server.url, 10);
     for _ in 0..3 {
@@ -266,7 +268,7 @@ async fn hits_misses_waits_retries_and_requests_are_counted() {
         "cart_products_cache_misses_total 1",
         "cart_products_wait_seconds_count 2",
         "cart_products_retries_total 1",
-        "http_client_request_duration_seconds_count{http_request_method=\"GET\",url_template=\"/product/{sku}\",http_response_status_code=\"420\",error_type=\"\"} 1",
+        "http_client_request_duration_seconds_count{http_request_method=\"GET\",url_template=\"/product/{sku}\",http_response_status_code=\"420\",error_type=\"420\"} 1",
         "http_client_request_duration_seconds_count{http_request_method=\"GET\",url_template=\"/product/{sku}\",http_response_status_code=\"200\",error_type=\"\"} 1",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is not in:\n{text}");

@@ -11,6 +11,7 @@ use slog::{Logger, error, info, warn};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::telemetry::names::{AUDIT_FAILURES, AUDIT_LAST, AUDIT_SECONDS, AUDIT_VIOLATIONS};
 use crate::telemetry::{Stopwatch, chain};
 
 /// The first audit of a process comes sooner than the next: it may not live for a whole interval.
@@ -37,6 +38,8 @@ pub async fn run<A: LedgerAudit, T: Turn, C: Clock>(
     log: Logger,
     stop: CancellationToken,
 ) {
+    AUDIT_FAILURES.begin();
+    metrics::gauge!(AUDIT_SECONDS.name).set(0);
     expose(&AuditReport::default(), None);
     let mut pause = limits.interval.min(FIRST_AFTER);
     while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
@@ -59,7 +62,7 @@ pub async fn run<A: LedgerAudit, T: Turn, C: Clock>(
             None => return,
             Some(Ok(report)) => {
                 let took = took.elapsed();
-                metrics::gauge!("loms_audit_duration_seconds").set(took.as_secs_f64());
+                metrics::gauge!(AUDIT_SECONDS.name).set(took.as_secs_f64());
                 expose(&report, Some(clock.now()));
                 tell(&report, took, &log);
                 broken.send_replace(report.violations().len());
@@ -70,7 +73,7 @@ pub async fn run<A: LedgerAudit, T: Turn, C: Clock>(
 }
 
 fn fail(log: &Logger, error: &QueryError) {
-    metrics::counter!("loms_audit_failures_total").increment(1);
+    metrics::counter!(AUDIT_FAILURES.name).increment(1);
     warn!(log, "the ledger could not be audited"; "error" => chain(error));
 }
 
@@ -79,10 +82,10 @@ fn expose(report: &AuditReport, at: Option<Moment>) {
     for check in Check::ALL {
         let count = report.of(check).map_or(0, |violation| violation.count);
         #[expect(clippy::cast_precision_loss, reason = "rows are far fewer than 2^52")]
-        metrics::gauge!("loms_audit_violations", "check" => check.name()).set(count as f64);
+        metrics::gauge!(AUDIT_VIOLATIONS.name, "check" => check.name()).set(count as f64);
     }
     let at = at.map_or(Duration::ZERO, |at| at.since(Moment::from_unix_millis(0)));
-    metrics::gauge!("loms_audit_last_success_timestamp_seconds").set(at.as_secs_f64());
+    metrics::gauge!(AUDIT_LAST.name).set(at.as_secs_f64());
 }
 
 fn tell(report: &AuditReport, took: Duration, log: &Logger) {

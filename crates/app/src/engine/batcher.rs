@@ -28,6 +28,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use self::held::HeldRows;
+use super::numbers::{Gathering, Numbers, Reason, Tally};
+use crate::telemetry::Stopwatch;
 
 /// How often a batch is tried whose rows others hold.
 const ATTEMPTS_MAX: usize = 4;
@@ -64,31 +66,40 @@ enum BatcherError {
 
 type Reply = oneshot::Sender<Result<Answer, BookError>>;
 type Member = (Command, Reply);
-/// A member on its way, with the span of its caller.
+/// A member of a batch, with the span of its caller.
 type Call = (Member, Span);
+/// One on its way, and since when.
+type Waiting = (Call, Stopwatch);
 
 /// The way into the order book. Cheap to clone; when the last clone is gone the book closes.
 #[derive(Debug, Clone)]
 pub struct Batcher {
-    queue: mpsc::Sender<Call>,
+    queue: mpsc::Sender<Waiting>,
+    numbers: Numbers,
 }
 
 /// What decides batches.
 #[derive(Debug)]
 pub struct Batches<L, C> {
-    queue: Mutex<mpsc::Receiver<Call>>,
+    queue: Mutex<mpsc::Receiver<Waiting>>,
     limits: BatchLimits,
     ledger: L,
     clock: C,
     committed: Arc<Notify>,
     held: HeldRows,
+    numbers: Numbers,
+    gathering: Gathering,
 }
 
 /// An order book over a ledger. `committed` is woken after each commit.
 pub fn order_book<L, C>(limits: BatchLimits, ledger: L, clock: C, committed: Arc<Notify>) -> (Batcher, Batches<L, C>) {
     let (sender, queue) = mpsc::channel(limits.queue_max);
+    let numbers = Numbers::new();
     (
-        Batcher { queue: sender },
+        Batcher {
+            queue: sender,
+            numbers: numbers.clone(),
+        },
         Batches {
             queue: Mutex::new(queue),
             limits,
@@ -96,15 +107,29 @@ pub fn order_book<L, C>(limits: BatchLimits, ledger: L, clock: C, committed: Arc
             clock,
             committed,
             held: HeldRows::default(),
+            numbers,
+            gathering: Gathering::new(),
         },
     )
 }
 
 impl Batcher {
     async fn submit(&self, action: Action, trace: Option<TraceContext>) -> Result<Answer, BookError> {
+        let answer = self.ask(action, trace).await;
+        match &answer {
+            Ok(answer) => self.numbers.answered(answer),
+            Err(error) => self.numbers.refused(reason(error)),
+        }
+        answer
+    }
+
+    async fn ask(&self, action: Action, trace: Option<TraceContext>) -> Result<Answer, BookError> {
         let (reply, answer) = oneshot::channel();
         self.queue
-            .try_send(((Command { action, trace }, reply), Span::current()))
+            .try_send((
+                ((Command { action, trace }, reply), Span::current()),
+                Stopwatch::start(),
+            ))
             .map_err(|refused| {
                 BookError::Unavailable(cause(match refused {
                     mpsc::error::TrySendError::Full(_) => BatcherError::Full,
@@ -162,7 +187,6 @@ impl<L: Ledger, C: Clock> Batches<L, C> {
     }
 
     async fn lane(self: Arc<Self>, stop: CancellationToken) {
-        let size = metrics::histogram!("loms_batch_size_calls");
         loop {
             let (members, callers): (Vec<Member>, Vec<Span>) = self.gather(&stop).await.into_iter().unzip();
             if members.is_empty() {
@@ -170,26 +194,24 @@ impl<L: Ledger, C: Clock> Batches<L, C> {
             }
             let span = of_batch(&callers);
             drop(callers);
-            #[expect(clippy::cast_precision_loss, reason = "batches are far below 2^52")]
-            size.record(members.len() as f64);
             span.around(self.decide(members)).await;
         }
     }
 
     /// The next batch; empty at the end.
     async fn gather(&self, stop: &CancellationToken) -> Vec<Call> {
-        let mut members = Vec::with_capacity(self.limits.batch_max);
+        let mut waiting: Vec<Waiting> = Vec::with_capacity(self.limits.batch_max);
         let mut queue = self.queue.lock().await;
         let took = stop
-            .run_until_cancelled(queue.recv_many(&mut members, self.limits.batch_max))
+            .run_until_cancelled(queue.recv_many(&mut waiting, self.limits.batch_max))
             .await;
         if took.is_none() {
             queue.close();
-            queue.recv_many(&mut members, self.limits.batch_max).await;
+            queue.recv_many(&mut waiting, self.limits.batch_max).await;
         }
-        #[expect(clippy::cast_precision_loss, reason = "queues are far below 2^52")]
-        metrics::gauge!("loms_batch_queue_calls").set(queue.len() as f64);
-        members
+        let waited = waiting.iter().map(|(_, since)| since.elapsed());
+        self.gathering.note(waited, queue.len());
+        waiting.into_iter().map(|(member, _)| member).collect()
     }
 
     async fn decide(&self, members: Vec<Member>) {
@@ -230,9 +252,17 @@ impl<L: Ledger, C: Clock> Batches<L, C> {
     async fn transact(&self, commands: &[Command]) -> Result<Vec<Answer>, LedgerError> {
         let (ledger, clock) = (&self.ledger, &self.clock);
         let footprint = footprint(commands).avoiding(self.held.skus(clock.now()));
-        let answers = ledger
-            .transact(footprint, |loaded| decide(commands, clock.now(), loaded))
-            .await?;
+        let watch = Stopwatch::start();
+        let done = ledger
+            .transact(footprint, |loaded| {
+                let (changes, answers) = decide(commands, clock.now(), loaded);
+                let tally = Tally::of(&changes, loaded);
+                (changes, (answers, tally))
+            })
+            .await;
+        self.numbers.transaction(&watch, &done);
+        let (answers, tally) = done?;
+        self.numbers.committed(&tally);
         self.committed.notify_one();
         Ok(answers)
     }
@@ -291,6 +321,20 @@ fn book_error(error: &LedgerError) -> BookError {
         LedgerError::Unknown(cause) => BookError::Unknown(cause.clone()),
         LedgerError::Busy(cause) => BookError::Unavailable(cause.clone()),
         LedgerError::Contended(_) => held_error(),
+    }
+}
+
+/// Why there is no answer, in numbers.
+fn reason(error: &BookError) -> Reason {
+    match error {
+        BookError::Unavailable(cause) => match cause.downcast_ref() {
+            Some(BatcherError::Full) => Reason::QueueFull,
+            Some(BatcherError::Held) => Reason::HeldRows,
+            Some(BatcherError::Closed | BatcherError::NoAnswer | BatcherError::WrongAnswer | BatcherError::Stopped)
+            | None => Reason::Unavailable,
+        },
+        BookError::Unknown(_) => Reason::Unknown,
+        BookError::Poisonous(_) => Reason::Poisonous,
     }
 }
 

@@ -23,7 +23,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use self::partition::{PartitionTask, Repeats};
+use self::partition::{Counts, PartitionTask, Repeats};
 use crate::telemetry::chain;
 
 /// The bounds of the notifier.
@@ -114,6 +114,7 @@ where
             leaving: HashSet::new(),
             tasks: JoinSet::new(),
             failures: 0,
+            counts: Counts::new(),
             stop,
             consumer: self,
         };
@@ -124,6 +125,7 @@ where
 /// The running consumer.
 struct Driver<Src, F> {
     progress: Arc<Progress>,
+    counts: Counts,
     /// An entry stays as long as its assignment, also when its task has ended early: what comes after
     /// a delivery that was given up must not be handled.
     partitions: HashMap<i32, Held>,
@@ -186,6 +188,7 @@ where
                     &mut self.consumer,
                     number,
                     &self.progress,
+                    &self.counts,
                     &self.stop,
                     &mut self.tasks,
                 )),
@@ -260,6 +263,7 @@ fn begin<Src, F, S: EventSink, D: DeadLetters>(
     consumer: &mut Consumer<Src, F>,
     number: i32,
     progress: &Arc<Progress>,
+    counts: &Counts,
     stop: &CancellationToken,
     tasks: &mut JoinSet<i32>,
 ) -> Held
@@ -282,6 +286,7 @@ where
         stream: consumer.stream.clone(),
         limits: consumer.limits,
         repeats: Repeats::default(),
+        counts: counts.clone(),
         log: consumer.log.clone(),
     };
     tasks.spawn(task.run());

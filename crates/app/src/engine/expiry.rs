@@ -10,6 +10,7 @@ use slog::{Logger, info, warn};
 use tokio_util::sync::CancellationToken;
 
 use crate::telemetry::chain;
+use crate::telemetry::names::EXPIRED;
 
 /// When orders expire.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +33,7 @@ pub async fn run<B: OrderBook, Q: OrderQueries, T: Turn, C: Clock>(
     log: Logger,
     stop: CancellationToken,
 ) {
+    let expired = metrics::counter!(EXPIRED.name);
     let expire = Expire {
         book: &book,
         orders: &orders,
@@ -51,6 +53,7 @@ pub async fn run<B: OrderBook, Q: OrderQueries, T: Turn, C: Clock>(
         let due = clock.now().unix_millis() - i64::try_from(limits.payment_window.as_millis()).unwrap_or(i64::MAX);
         match expire.run(Moment::from_unix_millis(due)).await {
             Ok(round) => {
+                expired.increment(round.cancelled as u64);
                 if round.cancelled > 0 {
                     info!(log, "unpaid orders cancelled"; "orders" => round.cancelled);
                 }

@@ -6,13 +6,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use adapters::metrics::Metric;
 use domain::order::ports::{EventPublisher, Outbox, PublishError, Published, QueryError};
 use slog::{Logger, error, warn};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::pause::Pauses;
-use crate::telemetry::chain;
+use crate::telemetry::names::{FAILED_ROUNDS, PUBLISH_SECONDS, PUBLISHED, PUT_ASIDE};
+use crate::telemetry::{Stopwatch, chain};
 
 /// Tries in a row at the end that find no room: who reads the stream makes some meanwhile. Where
 /// nobody answers there is no second try, because each may take long.
@@ -70,6 +72,9 @@ pub struct Relay<O, P> {
 impl<O: Outbox, P: EventPublisher> Relay<O, P> {
     /// Runs until it is stopped, then sends what is left as long as somebody takes it.
     pub async fn run(self, stop: CancellationToken) {
+        [PUBLISHED, PUBLISH_SECONDS, FAILED_ROUNDS, PUT_ASIDE]
+            .iter()
+            .for_each(Metric::begin);
         let mut pauses = Pauses::new(self.limits.first_pause, self.limits.longest_pause);
         let (mut failures, mut last_tries) = (0_u64, 0_u64);
         loop {
@@ -82,6 +87,7 @@ impl<O: Outbox, P: EventPublisher> Relay<O, P> {
                 }
                 Err(error) => {
                     failures += 1;
+                    metrics::counter!(FAILED_ROUNDS.name).increment(1);
                     // The first, then rarer and rarer: an outage must not fill the log.
                     if failures.is_power_of_two() {
                         warn!(self.log, "events wait in the outbox"; "error" => chain(&error), "failures" => failures);
@@ -109,12 +115,14 @@ impl<O: Outbox, P: EventPublisher> Relay<O, P> {
         if events.is_empty() {
             return Ok(0);
         }
+        let watch = Stopwatch::start();
         let published = self.publisher.publish(events).await;
+        metrics::histogram!(PUBLISH_SECONDS.name).record(watch.elapsed().as_secs_f64());
         self.tell(&published);
         let count = published.acknowledged.len();
         if count > 0 {
             self.outbox.mark_sent(published.acknowledged).await?;
-            metrics::counter!("loms_outbox_published_events_total").increment(count as u64);
+            metrics::counter!(PUBLISHED.name).increment(count as u64);
         }
         match published.error {
             // Some went through: it is only slow, the rest is tried at once.
@@ -129,7 +137,7 @@ impl<O: Outbox, P: EventPublisher> Relay<O, P> {
             error!(self.log, "an event was refused and put aside";
                 "order_id" => event.order.get(), "event_id" => event.event.get(), "reason" => &event.reason);
         }
-        metrics::counter!("loms_outbox_put_aside_events_total").increment(published.put_aside.len() as u64);
+        metrics::counter!(PUT_ASIDE.name).increment(published.put_aside.len() as u64);
     }
 
     async fn wait(&self, stop: &CancellationToken) {

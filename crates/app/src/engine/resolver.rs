@@ -10,6 +10,7 @@ use futures::StreamExt;
 use slog::{Logger, info, warn};
 use tokio_util::sync::CancellationToken;
 
+use super::cart_numbers::CartNumbers;
 use crate::telemetry::chain;
 
 /// How often, and how many.
@@ -28,6 +29,7 @@ pub async fn run<C: Carts, L: Loms, K: Keys, S: Spawner>(
     carts: Arc<C>,
     checkout: Checkout<C, L, K, S>,
     limits: ResolverLimits,
+    numbers: CartNumbers,
     log: Logger,
     stop: CancellationToken,
 ) {
@@ -48,6 +50,7 @@ pub async fn run<C: Carts, L: Loms, K: Keys, S: Spawner>(
             .buffer_unordered(limits.concurrency);
         let (mut resolved, mut unresolved, mut last) = (0, 0, None);
         while let Some(answer) = answers.next().await {
+            numbers.resolved(&answer);
             match answer {
                 Ok(_) | Err(CheckoutError::Refused(_) | CheckoutError::Empty) => resolved += 1,
                 Err(error) => {

@@ -8,6 +8,7 @@ use slog::{Logger, debug, warn};
 use tokio_util::sync::CancellationToken;
 
 use crate::telemetry::chain;
+use crate::telemetry::names::KEYS_FORGOTTEN;
 
 /// What is forgotten when.
 #[derive(Debug, Clone, Copy)]
@@ -28,12 +29,13 @@ pub async fn run<K: KeyRetention, C: Clock>(
     log: Logger,
     stop: CancellationToken,
 ) {
+    KEYS_FORGOTTEN.begin();
     let kept = i64::try_from(limits.keys_kept.as_millis()).unwrap_or(i64::MAX);
     loop {
         let before = Moment::from_unix_millis(clock.now().unix_millis().saturating_sub(kept));
         let full = match keys.forget_keys(before, limits.batch_max).await {
             Ok(gone) => {
-                metrics::counter!("loms_idempotency_keys_forgotten_total").increment(gone as u64);
+                metrics::counter!(KEYS_FORGOTTEN.name).increment(gone as u64);
                 debug!(log, "idempotency keys forgotten"; "keys" => gone);
                 gone >= limits.batch_max
             }

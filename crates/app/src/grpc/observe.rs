@@ -8,8 +8,9 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use adapters::metrics::{Calls, GRPC_CODES, grpc_label};
 use futures::FutureExt;
-use metrics::{Counter, Histogram};
+use metrics::Label;
 use opentelemetry::KeyValue;
 use tokio_util::task::TaskTracker;
 use tonic::codegen::http::{HeaderValue, Request, Response};
@@ -17,10 +18,10 @@ use tonic::{Code, Status};
 use tower::{Layer, Service};
 
 use super::deadline;
+use crate::telemetry::names::{RPC_CALLS, RPC_SECONDS};
 use crate::telemetry::{Importance, RequestLine, RequestLog, Stopwatch, Tracing};
 
 const GRPC_STATUS: &str = "grpc-status";
-const CODES: usize = 17;
 
 /// The methods that are told apart; others share one entry, so that no client makes new series.
 const METHODS: [&str; 7] = [
@@ -30,14 +31,14 @@ const METHODS: [&str; 7] = [
     "/loms.v1.Loms/OrderCancel",
     "/loms.v1.Loms/StocksInfo",
     "/grpc.health.v1.Health/Check",
-    "other",
+    "_OTHER",
 ];
 /// Where the routine begins in [`METHODS`].
 const ROUTINE: usize = 5;
 /// Where probes are in [`METHODS`].
 const HEALTH: usize = 5;
 
-type Handles = [[OnceLock<(Counter, Histogram)>; CODES]; METHODS.len()];
+type Handles = [[OnceLock<Calls>; GRPC_CODES]; METHODS.len()];
 
 /// Observes calls.
 #[derive(Debug, Clone)]
@@ -109,7 +110,6 @@ where
     }
 
     fn call(&mut self, request: Request<A>) -> Self::Future {
-        let watch = Stopwatch::start();
         let path = request.uri().path();
         let method = METHODS
             .iter()
@@ -123,6 +123,12 @@ where
         };
         let span = self.shared.tracing.request(span_name(method), importance, header);
         let shared = Arc::clone(&self.shared);
+        let mut running = Running {
+            shared: Arc::clone(&shared),
+            method,
+            watch: Stopwatch::start(),
+            answered: false,
+        };
         let counted = shared.calls.token();
         let bound = deadline::of(request.headers(), shared.call_timeout);
         let call = tokio::time::timeout(bound, AssertUnwindSafe(self.inner.call(request)).catch_unwind());
@@ -139,7 +145,8 @@ where
             {
                 answer.headers_mut().insert("x-trace-id", id);
             }
-            shared.tell(method, code, &watch, &span);
+            let took = running.end(code);
+            shared.tell(method, code, took, &span);
             drop(counted);
             Ok(answer)
         }))
@@ -167,23 +174,48 @@ fn span_name(method: usize) -> &'static str {
     METHODS[method].strip_prefix('/').unwrap_or("_OTHER")
 }
 
+/// A call whose caller may be gone before its answer: then it is dropped.
+struct Running {
+    shared: Arc<Shared>,
+    method: usize,
+    watch: Stopwatch,
+    answered: bool,
+}
+
+impl Running {
+    /// Ends it, once; how long it took.
+    fn end(&mut self, code: Code) -> Duration {
+        let took = self.watch.elapsed();
+        if !std::mem::replace(&mut self.answered, true) {
+            self.shared.note(self.method, code, took);
+        }
+        took
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.end(Code::Cancelled);
+    }
+}
+
 impl Shared {
-    fn tell(&self, method: usize, code: Code, watch: &Stopwatch, span: &crate::telemetry::trace::RequestSpan) {
-        let took = watch.elapsed();
-        let number = code as usize;
-        let route = METHODS[method];
-        let (count, duration) = self.handles[method][number.min(CODES - 1)].get_or_init(|| {
-            let labels = [
-                ("rpc_method", route.to_owned()),
-                ("rpc_grpc_status_code", number.to_string()),
+    fn note(&self, method: usize, code: Code, took: Duration) {
+        let number = code as i32;
+        let known = &self.handles[method];
+        let at = usize::try_from(number).unwrap_or(0).min(GRPC_CODES - 1);
+        let calls = known[at].get_or_init(|| {
+            let labels = vec![
+                Label::from_static_parts("rpc_method", METHODS[method].trim_start_matches('/')),
+                Label::from_static_parts("rpc_response_status_code", grpc_label(number)),
             ];
-            (
-                metrics::counter!("rpc_server_calls_total", &labels),
-                metrics::histogram!("rpc_server_call_duration_seconds", &labels),
-            )
+            Calls::new(&RPC_CALLS, &RPC_SECONDS, labels)
         });
-        count.increment(1);
-        duration.record(took.as_secs_f64());
+        calls.note(took);
+    }
+
+    fn tell(&self, method: usize, code: Code, took: Duration, span: &crate::telemetry::trace::RequestSpan) {
+        let route = METHODS[method];
         let failed = matches!(
             code,
             Code::Internal | Code::Unknown | Code::Unavailable | Code::DeadlineExceeded

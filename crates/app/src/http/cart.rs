@@ -18,6 +18,7 @@ use slog::{error, warn};
 use utoipa::{OpenApi, ToSchema};
 
 use super::problem::Problem;
+use super::resource;
 use crate::status::row;
 use crate::telemetry::chain;
 use crate::wiring::cart::CartShop;
@@ -89,16 +90,16 @@ pub fn openapi() -> String {
 pub fn routes(config: &mut web::ServiceConfig) {
     config
         .service(
-            web::resource("/user/{user_id}/cart/{sku}")
+            resource("/user/{user_id}/cart/{sku}")
                 .route(web::post().to(add_item))
                 .route(web::delete().to(remove_item)),
         )
         .service(
-            web::resource("/user/{user_id}/cart")
+            resource("/user/{user_id}/cart")
                 .route(web::get().to(view))
                 .route(web::delete().to(clear)),
         )
-        .service(web::resource("/checkout/{user_id}").route(web::post().to(checkout)));
+        .service(resource("/checkout/{user_id}").route(web::post().to(checkout)));
 }
 
 /// Adds units of a product to a cart.
@@ -133,10 +134,9 @@ async fn add_item(
         products: &*shop.products,
         loms: &*shop.loms,
     };
-    match in_time(shop.request_timeout, add.run(user, sku, quantity))
-        .await?
-        .map_err(|error| shop.problem(&error))?
-    {
+    let done = in_time(shop.request_timeout, add.run(user, sku, quantity)).await;
+    shop.numbers.added(done.as_ref().ok());
+    match done?.map_err(|error| shop.problem(&error))? {
         Added::New => Ok(HttpResponse::Created().json(Empty {})),
         Added::Increased => Ok(HttpResponse::Ok().json(Empty {})),
     }
@@ -236,6 +236,7 @@ async fn checkout(
     let key = idempotency_key(request.headers())?;
     // The checkout itself goes on; only this caller stops waiting.
     let waited = tokio::time::timeout(shop.request_timeout, shop.checkout.run(user, key)).await;
+    shop.numbers.checked_out(waited.as_ref().ok());
     let order = waited
         .map_err(|_| Problem::outcome_unknown())?
         .map_err(|error| shop.problem(&error))?;

@@ -17,6 +17,7 @@ use tonic::metadata::{Ascii, MetadataMap, MetadataValue};
 use tonic::{Code, Request, Status};
 
 use super::problem::{ErrorStyle, answer};
+use super::resource;
 use crate::grpc::service::{Handle, invalid};
 use crate::status::gateway_of;
 use crate::wiring::loms::Service;
@@ -35,11 +36,11 @@ struct ErrorBody<'a> {
 /// Mounts the routes.
 pub fn routes(config: &mut web::ServiceConfig) {
     config
-        .service(web::resource("/order/create").route(web::post().to(with_body::<OrderCreateRequest>)))
-        .service(web::resource("/order/pay").route(web::post().to(with_body::<OrderPayRequest>)))
-        .service(web::resource("/order/cancel").route(web::post().to(with_body::<OrderCancelRequest>)))
-        .service(web::resource("/order/info").route(web::get().to(with_query::<OrderInfoRequest>)))
-        .service(web::resource("/stock/info").route(web::get().to(with_query::<StocksInfoRequest>)));
+        .service(resource("/order/create").route(web::post().to(with_body::<OrderCreateRequest>)))
+        .service(resource("/order/pay").route(web::post().to(with_body::<OrderPayRequest>)))
+        .service(resource("/order/cancel").route(web::post().to(with_body::<OrderCancelRequest>)))
+        .service(resource("/order/info").route(web::get().to(with_query::<OrderInfoRequest>)))
+        .service(resource("/stock/info").route(web::get().to(with_query::<StocksInfoRequest>)));
 }
 
 /// How the gateway words errors that no route of it makes.

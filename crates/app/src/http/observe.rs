@@ -2,8 +2,6 @@
 //! its `x-trace-id`, its bound in time, an answer for a handler that panics, and a body for errors
 //! that have none.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
 use std::future::{Ready, ready};
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
@@ -13,20 +11,18 @@ use std::time::Duration;
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
+use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
-use actix_web::http::{Method, StatusCode};
 use actix_web::{Error, HttpResponse};
 use futures::FutureExt;
-use metrics::{Gauge, Histogram};
 use opentelemetry::KeyValue;
 
+use super::measured::{End, Meter, NO_ROUTE, Running};
 use super::problem::ErrorStyle;
 use crate::telemetry::trace::RequestSpan;
-use crate::telemetry::{Importance, RequestLine, RequestLog, Stopwatch, Tracing};
+use crate::telemetry::{Importance, RequestLine, RequestLog, Tracing};
 
 const TRACE_ID: HeaderName = HeaderName::from_static("x-trace-id");
-/// The route of a request that matches none, so that paths never become labels.
-const NO_ROUTE: &str = "unmatched";
 
 /// What the middleware of a server shares between its workers.
 #[derive(Debug, Clone)]
@@ -54,11 +50,9 @@ where
     type Future = Ready<Result<Self::Transform, ()>>;
 
     fn new_transform(&self, inner: S) -> Self::Future {
-        let active = metrics::gauge!("http_server_active_requests", "service" => self.0.service);
         let worker = Rc::new(Worker {
             shared: Arc::clone(&self.0),
-            active,
-            durations: RefCell::default(),
+            meter: Rc::new(Meter::new(self.0.service)),
         });
         ready(Ok(Observed { inner, worker }))
     }
@@ -82,18 +76,18 @@ where
     forward_ready!(inner);
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        let watch = Stopwatch::start();
         let worker = Rc::clone(&self.worker);
-        let active = Active::new(&worker.active);
+        let mut running = worker.meter.begin(&request);
         let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
         let importance = if is_routine(request.path()) {
             Importance::Routine
         } else {
             Importance::Normal
         };
-        let name = span_name(request.method());
-        let span = worker.shared.tracing.request(name, importance, header);
-        let method = request.method().clone();
+        let span = worker
+            .shared
+            .tracing
+            .request(span_name(running.method), importance, header);
         let work = self.inner.call(request);
         Box::pin(async move {
             let caught = AssertUnwindSafe(work).catch_unwind();
@@ -101,6 +95,7 @@ where
                 .around(tokio::time::timeout(worker.shared.answer_timeout, caught))
                 .await;
             let style = worker.shared.style;
+            let overdue = answered.is_err();
             let mut result = match answered {
                 Ok(Ok(result)) => result,
                 Ok(Err(_panic)) => Err(failure(style, StatusCode::INTERNAL_SERVER_ERROR)), // the hook has logged it
@@ -109,62 +104,44 @@ where
             if let Ok(response) = &mut result {
                 complete(response, style);
             }
-            drop(active);
+            let code = match &result {
+                Ok(response) => response.status(),
+                Err(error) => error.as_response_error().status_code(),
+            };
+            let end = if overdue {
+                End::TimedOut(code)
+            } else {
+                End::Answered(code)
+            };
             let trace_id = trace_id(&span);
             // The line is to have the request's trace.
-            span.around(async { worker.tell(&span, &method, &result, watch.elapsed()) })
-                .await;
+            span.around(async { worker.tell(&span, &mut running, end, code) }).await;
             mark(result, trace_id)
         })
     }
 }
 
-/// Counts a request as active while it lives: its caller may be gone before its answer.
-struct Active(Gauge);
-
-impl Active {
-    fn new(gauge: &Gauge) -> Self {
-        gauge.increment(1);
-        Self(gauge.clone())
-    }
-}
-
-impl Drop for Active {
-    fn drop(&mut self) {
-        self.0.decrement(1);
-    }
-}
-
-/// The histogram of one method and status.
-type Known = (&'static str, u16, Histogram);
-
-/// What one worker keeps: the histogram of each route, method and status that it has answered.
+/// What one worker keeps.
 struct Worker {
     shared: Arc<Shared>,
-    active: Gauge,
-    durations: RefCell<HashMap<String, Vec<Known>>>,
+    meter: Rc<Meter>,
 }
 
 impl Worker {
-    fn tell(&self, span: &RequestSpan, method: &Method, result: &Result<ServiceResponse, Error>, took: Duration) {
-        let (route, status) = match result {
-            Ok(response) => (response.request().match_pattern(), response.status()),
-            Err(error) => (None, error.as_response_error().status_code()),
-        };
-        let (asked, method) = (method, method_label(method));
-        let route = route.as_deref().unwrap_or(NO_ROUTE);
-        let code = status.as_u16();
-        self.record(route, method, code, took);
-        let failed = status.is_server_error();
+    fn tell(&self, span: &RequestSpan, running: &mut Running, end: End, code: StatusCode) {
+        let took = running.end(end);
+        let (method, route) = (running.method, running.route.template.as_str());
+        let failed = code.is_server_error();
         let importance = match () {
             () if is_routine(route) => Importance::Routine,
             () if failed => Importance::Failure,
             () => Importance::Normal,
         };
+        let status = code.as_u16();
         self.shared.log.tell(RequestLine {
             method,
             route,
-            status: code,
+            status,
             took,
             importance,
         });
@@ -172,10 +149,10 @@ impl Worker {
             let mut attributes = vec![
                 KeyValue::new("http.request.method", method),
                 KeyValue::new("url.scheme", "http"),
-                KeyValue::new("http.response.status_code", i64::from(code)),
+                KeyValue::new("http.response.status_code", i64::from(status)),
             ];
-            attributes.extend(failed.then(|| KeyValue::new("error.type", code.to_string())));
-            let name = span_name(asked);
+            attributes.extend(failed.then(|| KeyValue::new("error.type", status.to_string())));
+            let name = span_name(method);
             // The path itself is left out: it names users.
             if route == NO_ROUTE {
                 return (name.to_owned(), attributes);
@@ -184,27 +161,6 @@ impl Worker {
             (format!("{name} {route}"), attributes)
         });
     }
-
-    fn record(&self, route: &str, method: &'static str, status: u16, took: Duration) {
-        let mut durations = self.durations.borrow_mut();
-        if !durations.contains_key(route) {
-            durations.insert(route.to_owned(), Vec::new());
-        }
-        let Some(known) = durations.get_mut(route) else { return };
-        if let Some((_, _, histogram)) = known.iter().find(|(m, s, _)| (*m, *s) == (method, status)) {
-            histogram.record(took);
-            return;
-        }
-        let histogram = metrics::histogram!(
-            "http_server_request_duration_seconds",
-            "service" => self.shared.service,
-            "http_request_method" => method,
-            "http_route" => route.to_owned(),
-            "http_response_status_code" => status.to_string(),
-        );
-        histogram.record(took);
-        known.push((method, status, histogram));
-    }
 }
 
 /// Probes and assets, which would drown the calls in the log.
@@ -212,23 +168,9 @@ fn is_routine(route: &str) -> bool {
     matches!(route, "/metrics" | "/healthz" | "/readyz" | "/openapi.json") || route.starts_with("/swagger")
 }
 
-/// A method as a label; what nobody knows is one.
-fn method_label(method: &Method) -> &'static str {
-    match *method {
-        Method::GET => "GET",
-        Method::POST => "POST",
-        Method::PUT => "PUT",
-        Method::DELETE => "DELETE",
-        Method::PATCH => "PATCH",
-        Method::HEAD => "HEAD",
-        Method::OPTIONS => "OPTIONS",
-        _ => "_OTHER",
-    }
-}
-
 /// What a span is called before its route is known, and where there is none.
-fn span_name(method: &Method) -> &'static str {
-    match method_label(method) {
+fn span_name(method: &'static str) -> &'static str {
+    match method {
         "_OTHER" => "HTTP",
         known => known,
     }

@@ -15,6 +15,7 @@ use slog::{Logger, debug};
 use tokio_util::sync::CancellationToken;
 
 use super::problem::answer;
+use super::resource;
 use crate::telemetry::Metrics;
 
 /// Time for a check; one that takes longer has failed.
@@ -152,9 +153,9 @@ impl Ops {
     pub fn mount(&self, config: &mut ServiceConfig) {
         config
             .app_data(Data::new(self.clone()))
-            .service(web::resource("/metrics").route(web::get().to(metrics)))
-            .service(web::resource("/healthz").route(web::get().to(healthz)))
-            .service(web::resource("/readyz").route(web::get().to(readyz)));
+            .service(resource("/metrics").route(web::get().to(metrics)))
+            .service(resource("/healthz").route(web::get().to(healthz)))
+            .service(resource("/readyz").route(web::get().to(readyz)));
     }
 }
 

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use self::misbehave::Misbehaviour;
 use super::problem::Problem;
+use super::resource;
 use crate::config::MisbehaveSettings;
 
 /// The header that carries the key.
@@ -103,10 +104,10 @@ const fn first_ten() -> i64 {
 /// Mounts the routes; they need [`ProductsShop`] as `web::Data`.
 pub fn routes(config: &mut web::ServiceConfig) {
     config
-        .service(web::resource("/product/{sku}").route(web::get().to(one)))
-        .service(web::resource("/product").route(web::get().to(list)))
+        .service(resource("/product/{sku}").route(web::get().to(one)))
+        .service(resource("/product").route(web::get().to(list)))
         .service(
-            web::resource("/misbehave")
+            resource("/misbehave")
                 .route(web::get().to(faults))
                 .route(web::put().to(set_faults)),
         );

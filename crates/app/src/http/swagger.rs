@@ -9,6 +9,8 @@ use actix_web::http::header;
 use actix_web::web::{self, Bytes, Data, Path, ServiceConfig};
 use utoipa_swagger_ui::Config;
 
+use super::resource;
+
 /// Where the document is.
 const DOCUMENT: &str = "/openapi.json";
 
@@ -40,9 +42,9 @@ impl Swagger {
     pub fn mount(&self, config: &mut ServiceConfig) {
         config
             .app_data(Data::new(self.clone()))
-            .service(web::resource(DOCUMENT).route(web::get().to(document)))
-            .service(web::resource("/swagger").route(web::get().to(redirect)))
-            .service(web::resource("/swagger/{file:.*}").route(web::get().to(file)));
+            .service(resource(DOCUMENT).route(web::get().to(document)))
+            .service(resource("/swagger").route(web::get().to(redirect)))
+            .service(resource("/swagger/{file:.*}").route(web::get().to(file)));
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use adapters::grpc::client::GrpcLoms;
 use adapters::memory::carts::{CartLimits, MemoryCarts};
+use adapters::metrics::CACHE_ENTRIES;
 use adapters::products::cache::{CacheSettings, CachedProducts};
 use adapters::products::client::{HttpProducts, HttpProductsSettings};
 use domain::cart::checkout::Checkout;
@@ -17,18 +18,20 @@ use tokio_util::sync::CancellationToken;
 use super::{Process, StartError, tell_a_person};
 use crate::clock::SystemClock;
 use crate::config::ProductsClientSettings;
+use crate::engine::cart_numbers::CartNumbers;
 use crate::engine::resolver::{self, ResolverLimits};
 use crate::http::cart;
 use crate::http::swagger::Swagger;
 use crate::lifecycle::Stage;
 use crate::random::RandomKeys;
+use crate::telemetry::names::{CART_ITEMS, CARTS, CHECKOUTS_IN_FLIGHT, CHECKOUTS_PENDING};
 use crate::telemetry::{chain, trace};
 use crate::wiring::cart::{CartCheckout, CartShop};
 use crate::wiring::links::{LomsLink, ProductsLink};
 
 /// The longest pause before a request to products is tried again.
 const RETRY_PAUSE_MAX: Duration = Duration::from_secs(5);
-/// How often the gauge of carts is set.
+/// How often gauges are set.
 const GAUGE_INTERVAL: Duration = Duration::from_secs(1);
 /// How often a cold cache is tried to be warmed, while products do not answer.
 const WARM_UP_RETRY: Duration = Duration::from_secs(10);
@@ -49,8 +52,12 @@ pub fn start_apart(process: &Process, log: Logger) -> Result<(), StartError> {
         ttl: settings.products.cache_ttl(),
         unknown_ttl: settings.products.cache_unknown_ttl(),
     };
-    adapters::products::metrics::describe();
     let products = CachedProducts::new(client, cache);
+    process.life.spawn(
+        Stage::Telemetry,
+        "cache gauge",
+        watch_cache(process.life.token(Stage::Telemetry), products.clone()),
+    );
     if settings.products.warm_up {
         let ttl = settings.products.cache_ttl();
         let warming = keep_warm(products.clone(), ttl, process.life.token(Stage::Accept), log.clone());
@@ -105,8 +112,15 @@ pub fn start(process: &Process, products: ProductsLink, loms: LomsLink, log: Log
         batch_max: settings.checkout.resolve_batch_max,
         concurrency: settings.checkout.resolve_concurrency,
     };
-    let stop = life.token(Stage::Accept);
-    let resolving = resolver::run(Arc::clone(&carts), checkout.clone(), limits, log.clone(), stop);
+    let (numbers, stop) = (CartNumbers::new(), life.token(Stage::Accept));
+    let resolving = resolver::run(
+        Arc::clone(&carts),
+        checkout.clone(),
+        limits,
+        numbers.clone(),
+        log.clone(),
+        stop,
+    );
     life.spawn(Stage::InFlight, "resolver", resolving);
     life.spawn(
         Stage::Telemetry,
@@ -120,6 +134,7 @@ pub fn start(process: &Process, products: ProductsLink, loms: LomsLink, log: Log
         checkout,
         request_timeout: settings.request_timeout(),
         products_concurrency: NonZeroUsize::new(settings.products_concurrency).unwrap_or(NonZeroUsize::MIN),
+        numbers,
         log: log.clone(),
     });
     let swagger = Swagger::of(cart::openapi());
@@ -156,6 +171,18 @@ fn client_settings(settings: &ProductsClientSettings) -> HttpProductsSettings {
     }
 }
 
+async fn watch_cache(stop: CancellationToken, products: CachedProducts<HttpProducts>) {
+    let entries = metrics::gauge!(CACHE_ENTRIES.name);
+    while stop
+        .run_until_cancelled(tokio::time::sleep(GAUGE_INTERVAL))
+        .await
+        .is_some()
+    {
+        #[expect(clippy::cast_precision_loss, reason = "entries are far below 2^52")]
+        entries.set(products.entries() as f64);
+    }
+}
+
 /// Fills the cache from the list of products, and again before its entries are too old, so that it
 /// never goes cold at the pace of the limiter. While products do not answer it tries again.
 async fn keep_warm(products: CachedProducts<HttpProducts>, ttl: Duration, stop: CancellationToken, log: Logger) {
@@ -182,9 +209,11 @@ async fn keep_warm(products: CachedProducts<HttpProducts>, ttl: Duration, stop: 
 
 async fn watch(process: Process, carts: Arc<MemoryCarts>, checkout: CartCheckout) {
     let stop = process.life.token(Stage::Telemetry);
-    let (entries, flights) = (
-        metrics::gauge!("cart_carts"),
-        metrics::gauge!("cart_checkouts_in_flight"),
+    let (entries, items, flights, pending) = (
+        metrics::gauge!(CARTS.name),
+        metrics::gauge!(CART_ITEMS.name),
+        metrics::gauge!(CHECKOUTS_IN_FLIGHT.name),
+        metrics::gauge!(CHECKOUTS_PENDING.name),
     );
     while stop
         .run_until_cancelled(tokio::time::sleep(GAUGE_INTERVAL))
@@ -193,7 +222,10 @@ async fn watch(process: Process, carts: Arc<MemoryCarts>, checkout: CartCheckout
     {
         #[expect(clippy::cast_precision_loss, reason = "carts are far below 2^52")]
         {
+            let totals = carts.totals();
             entries.set(carts.count() as f64);
+            items.set(totals.lines as f64);
+            pending.set(totals.unresolved as f64);
             flights.set(checkout.in_flight() as f64);
         }
     }

@@ -24,6 +24,7 @@ use crate::grpc::service::LomsService;
 use crate::http::gateway;
 use crate::http::swagger::Swagger;
 use crate::lifecycle::Stage;
+use crate::telemetry::names::{OUTBOX_AGE, OUTBOX_BACKLOG};
 use crate::telemetry::{RequestLog, chain};
 use crate::wiring::loms::{LomsOutbox, LomsPublisher, LomsReads, Service};
 
@@ -152,10 +153,7 @@ fn relay_limits(settings: &Settings) -> RelayLimits {
 
 async fn watch_outbox(process: Process, outbox: LomsOutbox) {
     let stop = process.life.token(Stage::Telemetry);
-    let (events, age) = (
-        metrics::gauge!("loms_outbox_backlog_events"),
-        metrics::gauge!("loms_outbox_oldest_age_seconds"),
-    );
+    let (events, age) = (metrics::gauge!(OUTBOX_BACKLOG.name), metrics::gauge!(OUTBOX_AGE.name));
     while stop
         .run_until_cancelled(tokio::time::sleep(GAUGE_INTERVAL))
         .await

@@ -11,6 +11,7 @@ use slog::{BorrowedKV, Drain, KV, Level, Logger, Never, OwnedKVList, Record, Rec
 use slog_async::{AsyncCore, AsyncError, AsyncGuard};
 
 use super::levels::level_name;
+use super::names::LINES_DROPPED;
 use super::output::{Gathered, Output};
 use super::pretty::Pretty;
 use super::trace;
@@ -97,7 +98,7 @@ impl Drain for Entrance {
         let record = Record::new(&fixed, record.msg(), BorrowedKV(&kv));
         if let Err(AsyncError::Full) = self.queue.log(&record, values) {
             self.dropped.0.fetch_add(1, Ordering::Relaxed);
-            metrics::counter!("app_log_lines_dropped_total").increment(1);
+            metrics::counter!(LINES_DROPPED.name).increment(1);
         }
         Ok(())
     }

@@ -26,6 +26,7 @@ use tokio::runtime::Runtime;
 use tonic::transport::Endpoint;
 
 use super::chain;
+use super::names::{SPANS_DROPPED, SPANS_EXPORTED};
 use crate::config::{Role, TraceSettings};
 
 /// Why there is no exporter.
@@ -110,12 +111,12 @@ impl Exporter {
             .with_timeout(timeout)
             .build()
             .map_err(ExportError::Build)?;
-        let dropped = |reason| counter!("app_trace_spans_dropped_total", "reason" => reason);
+        let (exported, dropped_full, dropped_failed) = counters();
         let waiting = Waiting {
             waiting: AtomicUsize::new(0),
             max: settings.queue_max,
             overflowed: AtomicU64::new(0),
-            dropped_full: dropped("queue_full"),
+            dropped_full,
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -125,8 +126,8 @@ impl Exporter {
             failures: AtomicU64::new(0),
             lost: AtomicU64::new(0),
             overflow_told: AtomicU64::new(0),
-            exported: counter!("app_trace_spans_exported_total"),
-            dropped_failed: dropped("export_failed"),
+            exported,
+            dropped_failed,
             log,
         })
     }
@@ -248,6 +249,17 @@ impl SpanProcessor for Bounded {
     fn set_resource(&mut self, resource: &Resource) {
         self.batches.set_resource(resource);
     }
+}
+
+/// The counters of spans that were exported, dropped because too many waited, and dropped because
+/// the collector did not take them. Whoever asks for them has them exposed, from 0.
+pub(super) fn counters() -> (Counter, Counter, Counter) {
+    let dropped = |reason| counter!(SPANS_DROPPED.name, "reason" => reason);
+    (
+        counter!(SPANS_EXPORTED.name),
+        dropped("queue_full"),
+        dropped("export_failed"),
+    )
 }
 
 /// What tells this process from others. Nothing is read from the environment.

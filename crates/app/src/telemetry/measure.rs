@@ -3,10 +3,16 @@
 //! counts of things.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
+use adapters::metrics::Metric;
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
+
+use super::names;
+use super::runtime::Looks;
 
 /// Bounds of times, in seconds: from what memory takes to what a deadline allows.
 const SECONDS: [f64; 16] = [
@@ -21,7 +27,10 @@ const UPKEEP: Duration = Duration::from_secs(5);
 
 /// The metrics of the process.
 #[derive(Clone)]
-pub struct Metrics(PrometheusHandle);
+pub struct Metrics {
+    handle: PrometheusHandle,
+    looks: Arc<Looks>,
+}
 
 /// Why the metrics cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -43,25 +52,39 @@ impl Metrics {
         let recorder = builder()?.build_recorder();
         let handle = recorder.handle();
         metrics::set_global_recorder(recorder).map_err(|_| MetricsError::Taken)?;
-        Ok(Self(handle))
+        names::ALL
+            .iter()
+            .chain(adapters::metrics::ALL)
+            .for_each(Metric::describe);
+        names::LINES_DROPPED.begin();
+        Ok(Self {
+            handle,
+            looks: Arc::default(),
+        })
     }
 
     /// Metrics that nobody counts to, for tests of servers.
     #[must_use]
     pub fn detached() -> Self {
-        Self(PrometheusBuilder::new().build_recorder().handle())
+        Self {
+            handle: PrometheusBuilder::new().build_recorder().handle(),
+            looks: Arc::default(),
+        }
     }
 
     /// Everything as Prometheus text.
     #[must_use]
     pub fn render(&self) -> String {
-        self.0.render()
+        self.looks.look();
+        self.handle.render()
     }
 
-    /// Keeps what was measured from piling up, until it is stopped.
-    pub async fn keep(self, stop: CancellationToken) {
+    /// Keeps what was measured from piling up, until it is stopped. From now on it also tells what runs,
+    /// under this role, and looks at the runtime that it is called in.
+    pub async fn keep(self, role: &'static str, stop: CancellationToken) {
+        self.looks.begin(role, Handle::current());
         while stop.run_until_cancelled(tokio::time::sleep(UPKEEP)).await.is_some() {
-            self.0.run_upkeep();
+            self.handle.run_upkeep();
         }
     }
 }

@@ -9,6 +9,7 @@ use domain::cart::checkout::Checkout;
 use slog::Logger;
 
 use super::links::{LomsLink, ProductsLink};
+use crate::engine::cart_numbers::CartNumbers;
 use crate::lifecycle::Lifecycle;
 use crate::random::RandomKeys;
 
@@ -30,6 +31,8 @@ pub struct CartShop {
     pub request_timeout: Duration,
     /// Products of one cart that are fetched at the same time.
     pub products_concurrency: NonZeroUsize,
+    /// What is counted of it.
+    pub numbers: CartNumbers,
     /// Where errors are told.
     pub log: Logger,
 }

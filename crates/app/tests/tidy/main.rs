@@ -116,6 +116,11 @@ fn nothing_unwraps_outside_tests() {
 }
 
 #[test]
+fn metrics_are_named_in_the_tables_of_their_crates() {
+    hold(rules::metric_names);
+}
+
+#[test]
 fn nothing_is_left_to_do() {
     hold(rules::leftovers);
 }

@@ -97,6 +97,19 @@ pub(crate) fn leftovers(file: &File) -> Vec<String> {
         .collect()
 }
 
+/// Metrics have their names in one module of each crate, where they are described too.
+pub(crate) fn metric_names(file: &File) -> Vec<String> {
+    let named = |line: &str| {
+        ["counter!(\"", "gauge!(\"", "histogram!(\""]
+            .iter()
+            .any(|made| line.contains(made))
+    };
+    file.shipped()
+        .filter(|(_, line)| named(line))
+        .map(|(at, _)| file.finding(at, "a metric is named here, and not in the table of its crate"))
+        .collect()
+}
+
 fn has_word(line: &str, word: &str) -> bool {
     line.split(|c: char| !c.is_alphanumeric() && c != '_')
         .any(|part| part == word)
@@ -244,6 +257,13 @@ mod tests {
             test_modules(&file("crates/x/src/b.rs", declared)),
             ["crates/x/src/b/fake.rs"]
         );
+    }
+
+    #[test]
+    fn a_metric_that_is_named_where_it_is_counted_is_found() {
+        let bad = file("src/a.rs", "//! A.\nmetrics::counter!(\"a_total\").increment(1);");
+        let good = file("src/a.rs", "//! A.\nmetrics::counter!(A.name).increment(1);");
+        assert_eq!((metric_names(&bad).len(), metric_names(&good).len()), (1, 0));
     }
 
     #[test]

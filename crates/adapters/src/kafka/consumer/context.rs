@@ -4,15 +4,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use rdkafka::client::ClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance};
-use rdkafka::error::{KafkaError as LibraryError, RDKafkaErrorCode};
+use rdkafka::error::{KafkaError as LibraryError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::statistics::{Broker, Statistics};
 use rdkafka::{Offset, TopicPartitionList};
 
+use super::super::measured::Requests;
 use super::state::Shared;
 use super::thread::Outlet;
 use super::{ConsumeError, Sent};
+use crate::metrics::{CONNECTION, LAG, NONE, REFUSED, Stopwatch, TIMEOUT};
 
 /// A broker that owes an answer and was silent for so long does not answer, µs.
 const SILENT_MICROS: i64 = 5_000_000;
@@ -23,6 +26,9 @@ pub(super) struct Context {
     pub(super) shared: Arc<Shared>,
     pub(super) outlet: Outlet,
     pub(super) release_within: Duration,
+    pub(super) commits: Requests,
+    /// When the commit left that is on its way.
+    pub(super) sent: Mutex<Option<Stopwatch>>,
 }
 
 /// The consumer of the library.
@@ -56,6 +62,24 @@ impl ConsumerContext for Context {
             Rebalance::Revoke(list) => self.let_go(member, &numbers(list)),
             Rebalance::Error(error) => self.outlet.offer(Sent::Failure(ConsumeError::Library(error.clone()))),
         }
+    }
+
+    /// The end of a commit that was not waited for.
+    fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
+        if let Some(watch) = self.sent.lock().take() {
+            self.commits.note(commit_error(result.err().as_ref()), &watch);
+        }
+    }
+}
+
+/// Why a commit failed, as a label.
+fn commit_error(error: Option<&LibraryError>) -> &'static str {
+    match error.and_then(LibraryError::rdkafka_error_code) {
+        None | Some(RDKafkaErrorCode::NoOffset) => NONE,
+        Some(RDKafkaErrorCode::OperationTimedOut | RDKafkaErrorCode::RequestTimedOut) => TIMEOUT,
+        Some(RDKafkaErrorCode::BrokerTransportFailure | RDKafkaErrorCode::AllBrokersDown) => CONNECTION,
+        // Most often the group rebalances.
+        Some(_) => REFUSED,
     }
 }
 
@@ -108,7 +132,13 @@ impl Context {
             list.add_partition_offset(&self.topic, *number, Offset::Offset(*behind))
                 .map_err(ConsumeError::Commit)?;
         }
-        match member.commit(&list, mode) {
+        let watch = Stopwatch::start();
+        let said = member.commit(&list, mode);
+        match mode {
+            CommitMode::Sync => self.commits.note(commit_error(said.as_ref().err()), &watch),
+            CommitMode::Async => *self.sent.lock() = Some(watch), // its end is called back
+        }
+        match said {
             Err(error) if !nothing_to_commit(&error) => Err(ConsumeError::Commit(error)),
             Ok(()) | Err(_) => Ok(()),
         }
@@ -130,5 +160,5 @@ fn answers(broker: &Broker) -> bool {
 
 fn set_lag(partition: i32, events: i64) {
     #[expect(clippy::cast_precision_loss, reason = "a lag is far below 2^52")]
-    metrics::gauge!("notifier_lag_events", "partition" => partition.to_string()).set(events as f64);
+    metrics::gauge!(LAG.name, "partition" => partition.to_string()).set(events as f64);
 }

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use domain::notify::ports::{Delivery, Position, Unreadable};
 use domain::trace::TraceContext;
+use metrics::Counter;
+use parking_lot::Mutex;
 use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError as LibraryError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers, Message as _};
@@ -14,11 +16,13 @@ use rdkafka::{ClientConfig, TopicPartitionList};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
+use super::super::measured::{DESTINATION, Requests};
 use super::config::member_config;
 use super::context::{Context, Member};
 use super::state::Shared;
 use super::{CannotBuild, ConsumeError, ConsumerSettings, Sent};
 use crate::events::{EVENT_ID, Message, TRACEPARENT};
+use crate::metrics::MESSAGES_CONSUMED;
 
 /// The longest wait for the library: so long may a partition wait that can go on.
 const POLL: Duration = Duration::from_millis(20);
@@ -69,8 +73,10 @@ pub(super) fn start(
         send,
         shared: Arc::clone(&shared),
     };
+    let consumed = metrics::counter!(MESSAGES_CONSUMED.name, DESTINATION => settings.kafka.topic.clone());
     let thread = Thread {
         config: member_config(&settings),
+        consumed,
         settings,
         shared,
         outlet,
@@ -88,6 +94,7 @@ pub(super) fn start(
 struct Thread {
     settings: ConsumerSettings,
     config: ClientConfig,
+    consumed: Counter,
     shared: Arc<Shared>,
     outlet: Outlet,
 }
@@ -99,6 +106,8 @@ impl Thread {
             shared: Arc::clone(&self.shared),
             outlet: self.outlet.clone(),
             release_within: self.settings.release_within,
+            commits: Requests::new("commit", &self.settings.kafka.topic),
+            sent: Mutex::default(),
         };
         let member: Member = self.config.create_with_context(context)?;
         member.subscribe(&[&self.settings.kafka.topic])?;
@@ -204,6 +213,7 @@ impl Thread {
             !state.closing && state.deliver(delivery.position)
         };
         if ours {
+            self.consumed.increment(1);
             self.outlet.send(Sent::Delivery(delivery));
         }
     }

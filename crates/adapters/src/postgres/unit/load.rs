@@ -13,6 +13,7 @@ use tokio_postgres::Error;
 
 use super::super::errors::Refusal;
 use super::super::ids::{self as id_blocks, OrderIds};
+use super::super::measured::{Sql, measured};
 use super::super::rows::{self, Head};
 use super::super::spans::Statement;
 use super::{Cached, Statements};
@@ -48,36 +49,42 @@ pub(super) async fn load(
     let (needs_ids, needs_stock) = (blocks > 0, has_orders || !skus.is_empty());
     // Polled first in this order, so sent in it.
     let (begun, fresh, locked, items, stock, recorded) = join!(
-        to.run("BEGIN", client.batch_execute("BEGIN")),
+        to.run("BEGIN", measured(Sql::Begin, client.batch_execute("BEGIN"))),
         where_needed(
             to,
             needs_ids,
             "SELECT order_id_blocks",
-            statements.next_order_ids.bind(client, &blocks).all()
+            measured(Sql::NextOrderIds, statements.next_order_ids.bind(client, &blocks).all())
         ),
         where_needed(
             to,
             has_orders,
             "SELECT orders",
-            statements.lock_orders.bind(client, &orders).all()
+            measured(Sql::LockOrders, statements.lock_orders.bind(client, &orders).all())
         ),
         where_needed(
             to,
             has_orders,
             "SELECT order_items",
-            statements.items_of_orders.bind(client, &orders).all()
+            measured(
+                Sql::ItemsOfOrders,
+                statements.items_of_orders.bind(client, &orders).all()
+            )
         ),
         where_needed(
             to,
             needs_stock,
             "SELECT stock",
-            statements.lock_stock.bind(client, &skus, &orders).all()
+            measured(Sql::LockStock, statements.lock_stock.bind(client, &skus, &orders).all())
         ),
         where_needed(
             to,
             !keys.is_empty(),
             "SELECT idempotency_keys",
-            statements.recorded_orders.bind(client, &users, &keys).all()
+            measured(
+                Sql::RecordedOrders,
+                statements.recorded_orders.bind(client, &users, &keys).all()
+            )
         ),
     );
     begun?;
@@ -169,7 +176,7 @@ fn recorded(items: Vec<RecordedOrders>) -> Result<Vec<(ScopedKey, Order)>, Refus
 /// Which orders of a footprint have stock that is to be avoided, and which stock. Items never change.
 pub(super) async fn touched(client: &Cached<'_>, footprint: &Footprint) -> Result<Contention, Error> {
     let ids: Vec<i64> = footprint.orders().iter().map(|id| id.get()).collect();
-    let items = unit::items_of_orders().bind(client, &ids).all().await?;
+    let items = measured(Sql::ItemsOfOrders, unit::items_of_orders().bind(client, &ids).all()).await?;
     let touched = items.into_iter().filter_map(|item| {
         let sku = Sku::try_from(item.sku).ok()?;
         let order = OrderId::try_from(item.order_id).ok()?;
@@ -182,13 +189,13 @@ pub(super) async fn touched(client: &Cached<'_>, footprint: &Footprint) -> Resul
 /// Which rows of a footprint others hold, the stock of its orders included.
 pub(super) async fn held(client: &Cached<'_>, footprint: &Footprint) -> Result<Contention, Error> {
     let ids: Vec<i64> = footprint.orders().iter().map(|id| id.get()).collect();
-    let items = unit::items_of_orders().bind(client, &ids).all().await?;
+    let items = measured(Sql::ItemsOfOrders, unit::items_of_orders().bind(client, &ids).all()).await?;
     let of_orders = items.iter().map(|item| item.sku);
     let mut skus: Vec<i64> = footprint.skus().iter().map(|sku| sku.get()).chain(of_orders).collect();
     skus.sort_unstable();
     skus.dedup();
-    let held_skus = unit::held_stock().bind(client, &skus).all().await?;
-    let mut held_orders = unit::held_orders().bind(client, &ids).all().await?;
+    let held_skus = measured(Sql::HeldStock, unit::held_stock().bind(client, &skus).all()).await?;
+    let mut held_orders = measured(Sql::HeldOrders, unit::held_orders().bind(client, &ids).all()).await?;
     held_orders.extend(
         items
             .iter()

@@ -1,5 +1,7 @@
 //! The second round trip: all writes over arrays, then COMMIT.
 
+use std::time::Duration;
+
 use domain::order::event::StatusChange;
 use domain::order::loaded::{Changes, Placed, SettledOrder};
 use domain::order::ports::LedgerError;
@@ -9,6 +11,7 @@ use futures::join;
 use tokio_postgres::Error;
 
 use super::super::errors::{refused, rolled_back, unknown};
+use super::super::measured::{Sql, measured, measured_commit};
 use super::super::rows::{timestamp, word};
 use super::super::spans::Statement;
 use super::{Cached, Statements};
@@ -19,6 +22,7 @@ pub(super) async fn write(
     to: Statement<'_>,
     statements: &Statements,
     changes: Changes,
+    overdue_after: Duration,
 ) -> Result<(), LedgerError> {
     let (orders, items, keys) = (
         orders(client, to, statements, &changes.placed),
@@ -39,7 +43,7 @@ pub(super) async fn write(
         events(client, to, statements, &changes.events),
         keys,
         stock(client, to, statements, &changes.stock),
-        to.run("COMMIT", client.batch_execute(commit)),
+        to.run("COMMIT", measured_commit(overdue_after, client.batch_execute(commit))),
     );
     // The COMMIT of a transaction that failed is a ROLLBACK, and succeeds.
     for written in [orders, items, settled, events, keys, stock] {
@@ -75,24 +79,20 @@ async fn orders(
     };
     let statuses: Vec<_> = placed.iter().map(|placed| word(placed.order.status)).collect();
     let placed_at: Vec<_> = placed.iter().map(|placed| timestamp(placed.order.placed_at)).collect();
-    to.run(
-        "INSERT orders",
-        statements
-            .insert_orders
-            .bind(
-                client,
-                &column(|placed| placed.order.id.get()),
-                &column(|placed| placed.order.user.get()),
-                &statuses,
-                &placed_at,
-                &short(|shortage| Some(shortage.sku.get())),
-                &short(|shortage| Some(i64::from(shortage.wanted.get()))),
-                &short(|shortage| shortage.free.map(i64::from)),
-            )
-            .one(),
-    )
-    .await
-    .map(drop)
+    let (ids, users) = (
+        column(|placed| placed.order.id.get()),
+        column(|placed| placed.order.user.get()),
+    );
+    let (skus, wanted, free) = (
+        short(|shortage| Some(shortage.sku.get())),
+        short(|shortage| Some(i64::from(shortage.wanted.get()))),
+        short(|shortage| shortage.free.map(i64::from)),
+    );
+    let insert = &statements.insert_orders;
+    let inserted = insert.bind(client, &ids, &users, &statuses, &placed_at, &skus, &wanted, &free);
+    to.run("INSERT orders", measured(Sql::InsertOrders, inserted.one()))
+        .await
+        .map(drop)
 }
 
 async fn items(
@@ -117,8 +117,10 @@ async fn items(
             counts.push(i64::from(line.quantity.get()));
         }
     }
-    let written = statements.insert_items.bind(client, &orders, &skus, &counts).one();
-    to.run("INSERT order_items", written).await.map(drop)
+    let inserted = statements.insert_items.bind(client, &orders, &skus, &counts);
+    to.run("INSERT order_items", measured(Sql::InsertItems, inserted.one()))
+        .await
+        .map(drop)
 }
 
 async fn settle(
@@ -133,8 +135,10 @@ async fn settle(
     let ids: Vec<_> = settled.iter().map(|settled| settled.order.get()).collect();
     let statuses: Vec<_> = settled.iter().map(|settled| word(settled.status)).collect();
     let moments: Vec<_> = settled.iter().map(|settled| timestamp(settled.moment)).collect();
-    let written = statements.settle_orders.bind(client, &ids, &statuses, &moments).one();
-    to.run("UPDATE orders", written).await.map(drop)
+    let updated = statements.settle_orders.bind(client, &ids, &statuses, &moments);
+    to.run("UPDATE orders", measured(Sql::SettleOrders, updated.one()))
+        .await
+        .map(drop)
 }
 
 async fn events(
@@ -153,11 +157,12 @@ async fn events(
         .iter()
         .map(|event| event.trace.map(|trace| trace.to_string()))
         .collect();
-    let written = statements
+    let inserted = statements
         .insert_events
-        .bind(client, &orders, &statuses, &moments, &traces)
-        .one();
-    to.run("INSERT order_events", written).await.map(drop)
+        .bind(client, &orders, &statuses, &moments, &traces);
+    to.run("INSERT order_events", measured(Sql::InsertEvents, inserted.one()))
+        .await
+        .map(drop)
 }
 
 /// In key order: two batches that record the same keys wait for each other in one direction.
@@ -174,11 +179,10 @@ async fn keys(client: &Cached<'_>, to: Statement<'_>, statements: &Statements, p
     let keys: Vec<_> = keyed.iter().map(|(_, key, _)| *key).collect();
     let orders: Vec<_> = keyed.iter().map(|(.., order)| order.id.get()).collect();
     let created_at: Vec<_> = keyed.iter().map(|(.., order)| timestamp(order.placed_at)).collect();
-    let written = statements
-        .insert_keys
-        .bind(client, &users, &keys, &orders, &created_at)
-        .one();
-    to.run("INSERT idempotency_keys", written).await.map(drop)
+    let inserted = statements.insert_keys.bind(client, &users, &keys, &orders, &created_at);
+    to.run("INSERT idempotency_keys", measured(Sql::InsertKeys, inserted.one()))
+        .await
+        .map(drop)
 }
 
 async fn stock(
@@ -193,6 +197,8 @@ async fn stock(
     let skus: Vec<_> = stock.iter().map(|(sku, _)| sku.get()).collect();
     let totals: Vec<_> = stock.iter().map(|(_, stock)| i64::from(stock.total())).collect();
     let reserved: Vec<_> = stock.iter().map(|(_, stock)| i64::from(stock.reserved())).collect();
-    let written = statements.update_stock.bind(client, &skus, &totals, &reserved).one();
-    to.run("UPDATE stock", written).await.map(drop)
+    let updated = statements.update_stock.bind(client, &skus, &totals, &reserved);
+    to.run("UPDATE stock", measured(Sql::UpdateStock, updated.one()))
+        .await
+        .map(drop)
 }

@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use domain::notify::handle::{HandleEvent, Handled};
 use domain::notify::ports::{DeadLetters, Delivery, EventSink};
+use metrics::{Counter, Histogram, counter, histogram};
 use slog::{Logger, error, info, warn};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{ConsumerLimits, Progress, Stream, spans};
 use crate::engine::pause::Pauses;
-use crate::telemetry::chain;
+use crate::telemetry::names::{DEAD_LETTERS, FAILED_ATTEMPTS, HANDLED, PROCESS_SECONDS, REPEATED};
+use crate::telemetry::{Stopwatch, chain};
 
 /// Counts repeats, which are told once in a while and not one by one.
 #[derive(Debug, Default)]
@@ -37,6 +39,28 @@ impl Repeats {
     }
 }
 
+/// What is counted, from 0.
+#[derive(Clone)]
+pub(super) struct Counts {
+    handled: Counter,
+    repeated: Counter,
+    dead: Counter,
+    failed: Counter,
+    took: Histogram,
+}
+
+impl Counts {
+    pub(super) fn new() -> Self {
+        Self {
+            handled: counter!(HANDLED.name),
+            repeated: counter!(REPEATED.name),
+            dead: counter!(DEAD_LETTERS.name),
+            failed: counter!(FAILED_ATTEMPTS.name),
+            took: histogram!(PROCESS_SECONDS.name),
+        }
+    }
+}
+
 /// Handles the deliveries of one assignment of a partition.
 pub(super) struct PartitionTask<S, D> {
     pub(super) number: i32,
@@ -48,6 +72,7 @@ pub(super) struct PartitionTask<S, D> {
     pub(super) stream: Stream,
     pub(super) limits: ConsumerLimits,
     pub(super) repeats: Repeats,
+    pub(super) counts: Counts,
     pub(super) log: Logger,
 }
 
@@ -83,6 +108,7 @@ impl<S: EventSink, D: DeadLetters> PartitionTask<S, D> {
             if self.give_up.is_cancelled() {
                 break;
             }
+            let watch = Stopwatch::start();
             let span = spans::of_delivery(&self.stream, delivery);
             let outcome = span.around(self.insist(delivery)).await;
             spans::note(&span, outcome.as_ref());
@@ -90,6 +116,7 @@ impl<S: EventSink, D: DeadLetters> PartitionTask<S, D> {
             let Some(outcome) = outcome else {
                 break;
             };
+            self.counts.took.record(watch.elapsed().as_secs_f64());
             last = Some(delivery.position);
             self.tell(delivery, &outcome);
         }
@@ -121,7 +148,7 @@ impl<S: EventSink, D: DeadLetters> PartitionTask<S, D> {
                 }
                 Err(wait) => {
                     failures += 1;
-                    metrics::counter!("notifier_failed_attempts_total").increment(1);
+                    self.counts.failed.increment(1);
                     if failures.is_power_of_two() {
                         warn!(self.log, "an event waits"; "position" => %delivery.position, "failures" => failures, "error" => chain(&wait));
                     }
@@ -141,18 +168,18 @@ impl<S: EventSink, D: DeadLetters> PartitionTask<S, D> {
         }
         match outcome {
             Handled::Delivered { cannot_follow: None } => {
-                metrics::counter!("notifier_handled_events_total").increment(1);
+                self.counts.handled.increment(1);
             }
             Handled::Delivered {
                 cannot_follow: Some(before),
             } => {
-                metrics::counter!("notifier_handled_events_total").increment(1);
+                self.counts.handled.increment(1);
                 let order = delivery.content.as_ref().map_or(0, |event| event.order.get());
                 warn!(self.log, "an event cannot follow the one before"; "position" => %position, "order_id" => order, "before" => %before);
             }
-            Handled::Repeat => metrics::counter!("notifier_repeated_events_total").increment(1),
+            Handled::Repeat => self.counts.repeated.increment(1),
             Handled::DeadLettered(reason) => {
-                metrics::counter!("notifier_dead_letters_total").increment(1);
+                self.counts.dead.increment(1);
                 error!(self.log, "event sent to the dead letters"; "topic" => &self.stream.topic,
                     "partition" => position.partition, "offset" => position.offset, "reason" => reason);
             }

@@ -16,8 +16,10 @@ use adapters::postgres::turn::{Job, Turn};
 use domain::clock::Clock;
 use domain::order::ports::Outbox;
 use slog::{Logger, info, warn};
+use tokio_util::sync::CancellationToken;
 
 use super::super::{Process, StartError};
+use super::GAUGE_INTERVAL;
 use crate::clock::SystemClock;
 use crate::config::Settings;
 use crate::lifecycle::Stage;
@@ -110,6 +112,12 @@ async fn in_postgres(process: &Process, settings: PostgresSettings, log: &Logger
     process.life.spawn(Stage::Telemetry, "cluster", async move {
         stop.run_until_cancelled(cluster.keep()).await;
     });
+    let stop = process.life.token(Stage::Telemetry);
+    process.life.spawn(
+        Stage::Telemetry,
+        "pool gauges",
+        watch_pools(stop, ledger.writes().clone(), Arc::clone(&reads)),
+    );
     let relay = Arc::new(Turn::new(Arc::clone(&connector), Job::Relay));
     Ok(Store {
         outbox: LomsOutbox::Postgres(PostgresOutbox::fenced(relay, Arc::clone(&reads))),
@@ -119,6 +127,18 @@ async fn in_postgres(process: &Process, settings: PostgresSettings, log: &Logger
         turn: Some(Arc::new(Turn::new(Arc::clone(&connector), Job::Housekeeping))),
         connector: Some(connector),
     })
+}
+
+/// Shows how the pools are used, once a second.
+async fn watch_pools(stop: CancellationToken, writes: WritePool, reads: Arc<PostgresReads>) {
+    while stop
+        .run_until_cancelled(tokio::time::sleep(GAUGE_INTERVAL))
+        .await
+        .is_some()
+    {
+        writes.show();
+        reads.show();
+    }
 }
 
 /// The primary must take writes; a replica that is not in step is only named.
