@@ -25,6 +25,7 @@ mod measured;
 pub mod producer;
 pub mod record;
 pub mod settings;
+mod spans;
 #[cfg(feature = "testing")]
 pub mod testing;
 #[cfg(feature = "notifier")]

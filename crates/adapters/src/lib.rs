@@ -21,5 +21,6 @@ mod outgoing;
 pub mod postgres;
 #[cfg(any(feature = "cart", feature = "products"))]
 pub mod products;
+pub mod spans;
 #[cfg(feature = "notifier")]
 pub mod webhook;

@@ -24,6 +24,7 @@ pub mod reads;
 pub mod retention;
 mod rows;
 pub mod settings;
+mod spans;
 pub mod standbys;
 pub mod status;
 pub mod stock;

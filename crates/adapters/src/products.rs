@@ -3,7 +3,7 @@
 //! (`products`). In one process the cart asks the file directly.
 //!
 //! ```text
-//! use case → CachedProducts → HttpProducts: Retry → Turnstile → Measured → reqwest
+//! use case → CachedProducts → HttpProducts: Retry → Turnstile → Measured → Traced → reqwest
 //! ```
 
 #[cfg(feature = "cart")]
@@ -20,3 +20,5 @@ mod limiter;
 mod metrics;
 #[cfg(feature = "cart")]
 mod retry;
+#[cfg(feature = "cart")]
+mod traced;

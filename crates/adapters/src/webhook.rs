@@ -22,12 +22,15 @@ use domain::clock::Moment;
 use domain::error::cause;
 use domain::notify::ports::{EventSink, Position, Received, SinkError};
 use hmac::{Hmac, KeyInit, Mac};
+use opentelemetry::KeyValue;
+use opentelemetry::trace::SpanKind;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, StatusCode, Url, redirect};
 use serde::Serialize;
 use sha2::Sha256;
 
 use crate::outgoing::{Outgoing, error_type};
+use crate::spans::Span;
 
 /// The media type of a CloudEvent in structured mode.
 pub const MEDIA_TYPE: &str = "application/cloudevents+json; charset=utf-8";
@@ -154,7 +157,19 @@ impl Webhook {
         })
     }
 
-    fn headers(&self, event: &Received, body: &[u8]) -> Result<HeaderMap, SinkError> {
+    /// The URL itself is left out: those of webhooks are often secret.
+    fn span(&self) -> Span {
+        Span::below_current(SpanKind::Client, || {
+            let attributes = vec![
+                KeyValue::new("http.request.method", "POST"),
+                KeyValue::new("server.address", self.url.host_str().unwrap_or_default().to_owned()),
+                KeyValue::new("server.port", i64::from(self.url.port_or_known_default().unwrap_or(80))),
+            ];
+            ("POST".into(), attributes)
+        })
+    }
+
+    fn headers(&self, event: &Received, body: &[u8], span: &Span) -> Result<HeaderMap, SinkError> {
         let sent = (self.now)().unix_millis() / 1000;
         let unfit = |_| SinkError::Refused("its event id cannot be a header".to_owned());
         let mut mac = self.key.clone();
@@ -166,7 +181,7 @@ impl Webhook {
         headers.insert(ID, HeaderValue::from_str(&event.event_id).map_err(unfit)?);
         headers.insert(TIMESTAMP, HeaderValue::from(sent));
         headers.insert(SIGNATURE, HeaderValue::from_str(&signature).map_err(unfit)?);
-        if let Some(trace) = event.trace {
+        if let Some(trace) = span.ids().or(event.trace) {
             headers.insert(TRACEPARENT, HeaderValue::from_str(&trace.to_string()).map_err(unfit)?);
         }
         Ok(headers)
@@ -176,12 +191,24 @@ impl Webhook {
 impl EventSink for Webhook {
     async fn deliver(&self, _: Position, event: &Received) -> Result<(), SinkError> {
         let body = serde_json::to_vec(&cloud_event(event)).map_err(Fault::Json)?;
-        let headers = self.headers(event, &body)?;
+        let span = self.span();
+        let headers = self.headers(event, &body, &span)?;
         let request = self.http.post(self.url.clone()).headers(headers).body(body);
         // The URL is the operator's, and may have a secret in it: it is no label.
         let answer = self.outgoing.measure("POST", "{webhook}", request.send(), error_type);
-        let answer = answer.await.map_err(|error| Fault::NoAnswer(error.without_url()))?;
+        let answer = span.around(answer).await.map_err(|error| {
+            span.fail(|| match error_type(&error) {
+                "other" => "_OTHER".into(),
+                known => known.into(),
+            });
+            Fault::NoAnswer(error.without_url())
+        })?;
         let status = answer.status();
+        span.tell(|| vec![KeyValue::new("http.response.status_code", i64::from(status.as_u16()))]);
+        if status.is_client_error() || status.is_server_error() {
+            span.fail(|| status.as_u16().to_string().into());
+        }
+        drop(span);
         if status.is_success() {
             return Ok(());
         }

@@ -22,6 +22,9 @@ use crate::http::{ErrorStyle, Health, Ops, ServeError, Server};
 use crate::lifecycle::{Lifecycle, Stage};
 use crate::telemetry::{Metrics, Output, RequestLog, Tracing};
 
+/// The share of the time to end that may go into the last spans.
+const LAST_SPANS_SHARE: f64 = 0.25;
+
 /// What every role is given by the process.
 #[derive(Debug, Clone)]
 pub struct Process {
@@ -120,6 +123,12 @@ pub async fn start(process: &Process, logger_of: impl Fn(&'static str) -> Logger
         "metrics upkeep",
         metrics.keep(process.settings.role().name(), process.life.token(Stage::Telemetry)),
     );
+    let last_spans = process.tracing.clone().flush_at_the_end(
+        process.life.token(Stage::Telemetry),
+        process.life.grace().mul_f64(LAST_SPANS_SHARE),
+        logger_of("app"),
+    );
+    process.life.spawn(Stage::Telemetry, "last spans", last_spans);
     if let Some(listen) = process.settings.ops.addr.0 {
         let server = Server {
             ops: Some(process.ops()),

@@ -6,6 +6,7 @@
 //! was logged. What libraries say by `log` or `tracing` comes out the same way.
 
 mod drain;
+mod export;
 mod forward;
 mod levels;
 mod measure;
@@ -22,12 +23,14 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use slog::{Logger, o};
+use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 pub use adapters::metrics::Stopwatch;
 pub use drain::DroppedLines;
+pub use export::ExportError;
 pub use measure::{Metrics, MetricsError};
 pub use output::Output;
 pub use requests::{Importance, RequestLine, RequestLog};
@@ -60,6 +63,9 @@ pub enum TelemetryError {
     /// The metrics cannot start.
     #[error("the metrics cannot start")]
     Metrics(#[source] MetricsError),
+    /// Spans cannot be exported.
+    #[error("the export of spans cannot start")]
+    Export(#[source] ExportError),
 }
 
 /// Sets up logs, metrics and traces of the process; once.
@@ -70,19 +76,19 @@ pub fn init(settings: &Settings, output: Output) -> Result<Telemetry, TelemetryE
     let metrics = Metrics::install().map_err(TelemetryError::Metrics)?;
     let (plain, dropped, guard) = drain::start(&settings.log, &output);
     let logger = plain.new(o!("service" => "app"));
-    let tracing = Tracing::new(settings.trace.sample_ratio);
+    let tracing = tracing(settings, &logger).map_err(TelemetryError::Export)?;
     let libraries = level(settings.log.libraries);
     // Spans of our own crates are made at every level; events are heard from the level of libraries on.
-    let heard = Targets::new().with_default(libraries).with_targets([
-        ("app", LevelFilter::INFO),
-        ("adapters", LevelFilter::INFO),
-        ("domain", LevelFilter::INFO),
-    ]);
+    let ours = ["app", "adapters", "domain"].map(|name| (name, LevelFilter::INFO));
+    let heard = Targets::new().with_default(libraries).with_targets(ours);
+    // Those of libraries carry whatever they like: headers, addresses, statements with their values.
+    let ours = Targets::new().with_targets(ours);
     let subscriber = tracing_subscriber::registry()
         .with(heard)
-        .with(tracing.layer())
+        .with(tracing.layer().with_filter(ours))
         .with(forward::Forward::to(logger.clone()));
     subscriber.try_init().map_err(TelemetryError::Subscriber)?;
+    tracing.take_the_process_if_exported();
     panics::log_with(logger.clone());
     Ok(Telemetry {
         logger,
@@ -93,6 +99,18 @@ pub fn init(settings: &Settings, output: Output) -> Result<Telemetry, TelemetryE
         plain,
         guard,
     })
+}
+
+/// Exports spans where a collector is configured.
+fn tracing(settings: &Settings, log: &Logger) -> Result<Tracing, ExportError> {
+    let trace = &settings.trace;
+    if trace.otlp_endpoint.is_empty() {
+        drop(export::counters()); // they are exposed, from 0
+        return Ok(Tracing::new(trace.sample_ratio));
+    }
+    let exporter = export::Exporter::new(trace, log.clone())?;
+    let resource = export::resource(settings.role());
+    Ok(Tracing::exporting(trace.sample_ratio, resource, exporter))
 }
 
 impl fmt::Debug for Telemetry {
@@ -123,7 +141,7 @@ impl Telemetry {
         } = self;
         drop((logger, plain));
         let flush = move || {
-            tracing.shut_down();
+            tracing.shut_down(within / 4); // the last spans were sent at the end of the roles
             drop(guard);
             let _ = done.send(());
         };

@@ -11,14 +11,17 @@ use domain::error::cause;
 use domain::order::model::Lines;
 use domain::trace::TraceContext;
 use domain::types::{IdempotencyKey, OrderId, Sku, UserId};
+use opentelemetry::KeyValue;
+use opentelemetry::trace::SpanKind;
 use tonic::metadata::{Ascii, MetadataMap, MetadataValue};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, ConnectError, Request, Status};
 
-use super::IDEMPOTENCY_KEY;
 use super::proto::loms_client::LomsClient;
 use super::proto::{Item, OrderCreateRequest, StocksInfoRequest};
+use super::{IDEMPOTENCY_KEY, code_name};
 use crate::metrics::{CallTable, RPC_CLIENT_CALLS, RPC_CLIENT_SECONDS, grpc_label};
+use crate::spans::{self, Span};
 
 /// Calls in flight on the connection; more wait, within their deadlines.
 const IN_FLIGHT_MAX: usize = 1024;
@@ -34,6 +37,8 @@ pub struct BadUrl(#[from] tonic::transport::Error);
 #[derive(Debug, Clone)]
 pub struct GrpcLoms {
     client: LomsClient<Channel>,
+    /// Its host and port.
+    server: String,
     timeout: Duration,
     trace: fn() -> Option<TraceContext>,
     calls: Arc<CallTable<2>>,
@@ -60,7 +65,13 @@ impl GrpcLoms {
             .http2_keep_alive_interval(Duration::from_secs(10))
             .keep_alive_timeout(Duration::from_secs(5))
             .keep_alive_while_idle(true);
+        let server = endpoint.uri().authority().map_or("", |authority| {
+            // Who we are to it is nobody's business.
+            let name = authority.as_str();
+            name.rsplit_once('@').map_or(name, |(_, name)| name)
+        });
         Ok(Self {
+            server: server.to_owned(),
             client: LomsClient::new(endpoint.connect_lazy()),
             timeout,
             trace,
@@ -73,21 +84,34 @@ impl GrpcLoms {
         request.set_timeout(self.timeout);
         let trace = (self.trace)().map(|trace| trace.to_string());
         insert(request.metadata_mut(), "traceparent", trace.as_deref());
+        insert(request.metadata_mut(), "tracestate", spans::tracestate().as_deref());
         request
     }
 
-    /// Bounds a call from outside too: the connection may hang before the call has begun.
-    async fn in_time<T>(
-        &self,
-        method: &'static str,
-        call: impl Future<Output = Result<T, Status>>,
-    ) -> Result<T, Status> {
+    /// Makes a call, measured and with a span around it. It is bounded from outside too: the connection may hang
+    /// before the call has begun.
+    async fn call<T, F>(&self, method: &'static str, call: impl FnOnce(LomsClient<Channel>) -> F) -> Result<T, Status>
+    where
+        F: Future<Output = Result<T, Status>>,
+    {
+        let span = Span::below_current(SpanKind::Client, || {
+            let mut attributes = spans::server(&self.server);
+            attributes.push(KeyValue::new("rpc.system.name", "grpc"));
+            attributes.push(KeyValue::new("rpc.method", method));
+            (method.into(), attributes)
+        });
         let running = self.calls.begin([method, grpc_label(Code::Cancelled as i32)]);
-        let ended = tokio::time::timeout(self.timeout, call).await;
-        let ended = ended.unwrap_or_else(|_| Err(Status::deadline_exceeded("no answer in time")));
-        let code = ended.as_ref().err().map_or(Code::Ok, Status::code);
+        let bounded = async { tokio::time::timeout(self.timeout, call(self.client.clone())).await };
+        let ended = span.around(bounded).await;
+        let answer = ended.unwrap_or_else(|_| Err(Status::deadline_exceeded("no answer in time")));
+        let code = answer.as_ref().map_or_else(Status::code, |_| Code::Ok);
         running.end([method, grpc_label(code as i32)]);
-        ended
+        let code = code_name(code);
+        span.tell(|| vec![KeyValue::new("rpc.response.status_code", code)]);
+        if answer.is_err() {
+            span.fail(|| code.into());
+        }
+        answer
     }
 }
 
@@ -99,12 +123,11 @@ fn insert(metadata: &mut MetadataMap, name: &'static str, value: Option<&str>) {
 
 impl Loms for GrpcLoms {
     async fn free_stock(&self, sku: Sku) -> Result<Option<u32>, LomsError> {
-        let mut client = self.client.clone();
-        let request = self.request(StocksInfoRequest { sku: sku.get() });
-        match self
-            .in_time("loms.v1.Loms/StocksInfo", client.stocks_info(request))
-            .await
-        {
+        let message = StocksInfoRequest { sku: sku.get() };
+        let asked = self.call("loms.v1.Loms/StocksInfo", |mut client| async move {
+            client.stocks_info(self.request(message)).await
+        });
+        match asked.await {
             Ok(answer) => Ok(Some(answer.into_inner().count)),
             Err(status) if status.code() == Code::NotFound => Ok(None),
             Err(status) => Err(LomsError::Unavailable(cause(status))),
@@ -119,16 +142,16 @@ impl Loms for GrpcLoms {
                 count: line.quantity.get(),
             })
             .collect();
-        let mut request = self.request(OrderCreateRequest {
+        let message = OrderCreateRequest {
             user_id: user.get(),
             items,
+        };
+        let created = self.call("loms.v1.Loms/OrderCreate", |mut client| async move {
+            let mut request = self.request(message);
+            insert(request.metadata_mut(), IDEMPOTENCY_KEY, Some(key.as_str()));
+            client.order_create(request).await
         });
-        insert(request.metadata_mut(), IDEMPOTENCY_KEY, Some(key.as_str()));
-        let mut client = self.client.clone();
-        let answer = self
-            .in_time("loms.v1.Loms/OrderCreate", client.order_create(request))
-            .await;
-        let answer = answer.map_err(of_create)?;
+        let answer = created.await.map_err(of_create)?;
         OrderId::try_from(answer.into_inner().order_id).map_err(|_| LomsError::Unknown(cause(BadAnswer)))
     }
 }

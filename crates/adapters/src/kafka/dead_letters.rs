@@ -7,6 +7,7 @@ use domain::notify::ports::Position;
 use super::client::KafkaClient;
 use super::errors::KafkaError;
 use super::record::Outgoing;
+use super::spans;
 use crate::events::partition_of;
 
 /// Header: why it is here.
@@ -48,8 +49,14 @@ pub async fn put(client: &KafkaClient, letter: Outgoing) -> Result<(), KafkaErro
     let topic = &settings.dead_letter_topic;
     let partitions = client.partitions(topic).await?;
     let partition = partition_of(letter.key.as_deref().unwrap_or_default(), partitions);
-    client
-        .append(topic, partition, vec![letter], settings.publish_timeout)
-        .await
-        .map(drop)
+    let span = spans::of_letter(settings, &letter);
+    let appended = client.append(topic, partition, vec![letter], settings.publish_timeout);
+    match appended.await {
+        Ok(offset) => spans::appended(&span, partition, offset),
+        Err(error) => {
+            span.fail(|| error.kind().into());
+            return Err(error);
+        }
+    }
+    Ok(())
 }

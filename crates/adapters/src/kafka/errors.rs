@@ -47,6 +47,18 @@ impl KafkaError {
         }
     }
 
+    /// Which kind of error it is, in a word.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Unreachable(_) => "unreachable",
+            Self::Silent(_) => "timeout",
+            Self::NoTopic(_) => "no_topic",
+            Self::Refused(_) => "refused",
+            Self::Failed(_) => "broker_failed",
+        }
+    }
+
     /// Whether the records are to blame, and not the way to the broker.
     #[must_use]
     pub const fn is_refusal(&self) -> bool {

@@ -25,6 +25,7 @@ use super::client::KafkaClient;
 use super::dead_letters;
 use super::errors::KafkaError;
 use super::record::{Outgoing, fill};
+use super::spans::Sending;
 use crate::events::{Message, partition_of};
 use crate::metrics::within;
 
@@ -41,11 +42,12 @@ pub struct KafkaPublisher<C> {
 }
 
 /// An event on its way.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Parcel {
     event: EventId,
     order: OrderId,
     record: Outgoing,
+    sending: Sending,
 }
 
 impl<C: Clock> KafkaPublisher<C> {
@@ -85,13 +87,30 @@ impl<C: Clock> KafkaPublisher<C> {
         Ok(count)
     }
 
+    fn parcel(&self, event: &OrderEvent, sent: Moment) -> Parcel {
+        let sending = Sending::of(self.client.settings(), event);
+        let mut message = Message::encode(event);
+        message.trace = sending.span().ids().or(message.trace);
+        Parcel {
+            event: event.id,
+            order: event.change.order,
+            record: Outgoing {
+                headers: message.headers(),
+                key: Some(message.key.into_vec()),
+                value: Some(message.value.into_vec()),
+                sent,
+            },
+            sending,
+        }
+    }
+
     async fn send(&self, events: Vec<OrderEvent>, done: &Mutex<Published>) -> Result<(), KafkaError> {
         let count = self.partitions().await?;
         let sent = self.clock.now();
         let mut lanes: Vec<Vec<Parcel>> = Vec::new();
         lanes.resize_with(count as usize, Vec::new);
         for event in &events {
-            let parcel = parcel(event, sent);
+            let parcel = self.parcel(event, sent);
             let partition = partition_of(parcel.record.key.as_deref().unwrap_or_default(), count);
             lanes[partition as usize].push(parcel);
         }
@@ -106,7 +125,12 @@ impl<C: Clock> KafkaPublisher<C> {
         while let Some(mut part) = parts.pop_front() {
             let records = part.iter().map(|parcel| parcel.record.clone()).collect();
             match self.client.append(self.topic(), partition, records, self.bound()).await {
-                Ok(_) => done.lock().acknowledged.extend(part.iter().map(|parcel| parcel.event)),
+                Ok(first) => {
+                    for (offset, parcel) in (first..).zip(&mut part) {
+                        parcel.sending.appended(partition, offset);
+                    }
+                    done.lock().acknowledged.extend(part.iter().map(|parcel| parcel.event));
+                }
                 Err(KafkaError::Refused(reason)) => match <[Parcel; 1]>::try_from(part) {
                     Ok([alone]) => self.put_aside(alone, reason, done).await?,
                     Err(several) => {
@@ -115,15 +139,24 @@ impl<C: Clock> KafkaPublisher<C> {
                         parts.push_front(part);
                     }
                 },
-                Err(error) => return Err(error),
+                Err(error) => {
+                    let failed = part.iter_mut().chain(parts.iter_mut().flatten());
+                    failed.for_each(|parcel| parcel.sending.failed(error.kind()));
+                    return Err(error);
+                }
             }
         }
         Ok(())
     }
 
-    async fn put_aside(&self, parcel: Parcel, reason: String, done: &Mutex<Published>) -> Result<(), KafkaError> {
+    async fn put_aside(&self, mut parcel: Parcel, reason: String, done: &Mutex<Published>) -> Result<(), KafkaError> {
+        parcel.sending.failed("refused");
         let letter = dead_letters::letter(parcel.record, self.topic(), None, &reason, self.clock.now());
-        dead_letters::put(&self.client, letter).await?;
+        parcel
+            .sending
+            .span()
+            .around(dead_letters::put(&self.client, letter))
+            .await?;
         let mut done = done.lock();
         done.acknowledged.push(parcel.event);
         done.put_aside.push(PutAside {
@@ -132,20 +165,6 @@ impl<C: Clock> KafkaPublisher<C> {
             reason,
         });
         Ok(())
-    }
-}
-
-fn parcel(event: &OrderEvent, sent: Moment) -> Parcel {
-    let message = Message::encode(event);
-    Parcel {
-        event: event.id,
-        order: event.change.order,
-        record: Outgoing {
-            headers: message.headers(),
-            key: Some(message.key.into_vec()),
-            value: Some(message.value.into_vec()),
-            sent,
-        },
     }
 }
 

@@ -115,6 +115,12 @@ impl Connector {
         self.servers.get(server).map_or("no server", |server| &server.name)
     }
 
+    /// The server that last took writes, as far as is known.
+    #[must_use]
+    pub fn last_primary(&self) -> usize {
+        self.last_primary.load(Ordering::Relaxed)
+    }
+
     /// The newest timeline that was seen, and its changes.
     #[must_use]
     pub fn timelines(&self) -> watch::Receiver<i32> {
@@ -175,7 +181,7 @@ impl Connector {
                     patience = RIVAL_WAIT;
                 }
                 Err((at, error)) => {
-                    if first_error.is_none() || at == self.last_primary.load(Ordering::Relaxed) {
+                    if first_error.is_none() || at == self.last_primary() {
                         first_error = Some(error);
                     }
                 }

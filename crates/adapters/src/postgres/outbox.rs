@@ -98,12 +98,12 @@ impl Outbox for PostgresOutbox {
     }
 
     async fn backlog(&self) -> Result<Backlog, QueryError> {
-        let row =
-            self.reads
-                .read(|client| async move {
-                    measured(Sql::Backlog, outbox::backlog().bind(&*client, &COUNTED_MAX).one()).await
-                })
-                .await?;
+        let row = self
+            .reads
+            .read("SELECT outbox", |client| async move {
+                measured(Sql::Backlog, outbox::backlog().bind(&*client, &COUNTED_MAX).one()).await
+            })
+            .await?;
         let span = row
             .newest
             .zip(row.oldest)

@@ -206,6 +206,12 @@ impl WritePool {
         Ok(place.1.clone())
     }
 
+    /// What connects to the primary.
+    #[must_use]
+    pub(super) fn connector(&self) -> &Connector {
+        &self.connector
+    }
+
     /// For the answer to one statement: the server bounds it, unless it is frozen.
     #[must_use]
     pub fn patience(&self) -> Duration {

@@ -22,6 +22,7 @@ use super::errors::{Refusal, unread, unread_for};
 use super::measured::{Sql, measured, within};
 use super::pool::ReadPool;
 use super::rows::{self, Head};
+use super::spans::Statement;
 
 /// Reads from the cluster.
 #[derive(Debug)]
@@ -76,13 +77,17 @@ impl PostgresReads {
     }
 
     /// Asks one server after the other until one answers.
-    pub(super) async fn read<T, F>(&self, ask: impl Fn(Arc<Object>) -> F) -> Result<T, QueryError>
+    pub(super) async fn read<T, F>(
+        &self,
+        summary: &'static str,
+        ask: impl Fn(Arc<Object>) -> F,
+    ) -> Result<T, QueryError>
     where
         F: Future<Output = Result<T, Error>>,
     {
         let mut failure = unread(Refusal::NoPrimary);
         for server in self.candidates() {
-            match self.ask(server, &ask).await {
+            match self.ask(server, summary, &ask).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => {
                     self.suspects.accuse(server);
@@ -93,13 +98,19 @@ impl PostgresReads {
         Err(failure)
     }
 
-    async fn ask<T, F>(&self, server: usize, ask: &impl Fn(Arc<Object>) -> F) -> Result<T, QueryError>
+    async fn ask<T, F>(
+        &self,
+        server: usize,
+        summary: &'static str,
+        ask: &impl Fn(Arc<Object>) -> F,
+    ) -> Result<T, QueryError>
     where
         F: Future<Output = Result<T, Error>>,
     {
         let pool = &self.pools[server];
         let connection = Arc::new(pool.get().await.map_err(unread_for)?);
-        let asked = within(self.connector.settings().read_timeout, ask(Arc::clone(&connection))).await;
+        let statement = Statement::to(&self.connector, server).run(summary, ask(Arc::clone(&connection)));
+        let asked = within(self.connector.settings().read_timeout, statement).await;
         let failure = match asked {
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(error)) if error.as_db_error().is_some() => return Err(unread(error)),
@@ -117,9 +128,9 @@ impl OrderQueries for PostgresReads {
     async fn order(&self, id: OrderId) -> Result<Option<Order>, QueryError> {
         let id = id.get();
         let rows = self
-            .read(
-                |client| async move { measured(Sql::OrderById, reads::order_by_id().bind(&*client, &id).all()).await },
-            )
+            .read("SELECT orders", |client| async move {
+                measured(Sql::OrderById, reads::order_by_id().bind(&*client, &id).all()).await
+            })
             .await?;
         let Some(first) = rows.first() else { return Ok(None) };
         let head = Head {
@@ -136,7 +147,7 @@ impl OrderQueries for PostgresReads {
     async fn history(&self, id: OrderId) -> Result<Vec<(OrderStatus, Moment)>, QueryError> {
         let id = id.get();
         let rows = self
-            .read(|client| async move {
+            .read("SELECT order_events", |client| async move {
                 measured(Sql::HistoryOfOrder, reads::history_of_order().bind(&*client, &id).all()).await
             })
             .await?;
@@ -149,7 +160,7 @@ impl OrderQueries for PostgresReads {
     async fn unpaid(&self, placed_before: Moment, limit: usize) -> Result<Vec<OrderId>, QueryError> {
         let (before, limit) = (rows::timestamp(placed_before), i64::try_from(limit).unwrap_or(i64::MAX));
         let ids = self
-            .read(|client| async move {
+            .read("SELECT orders", |client| async move {
                 measured(
                     Sql::UnpaidOrders,
                     reads::unpaid_orders().bind(&*client, &before, &limit).all(),
@@ -164,8 +175,8 @@ impl OrderQueries for PostgresReads {
 impl StockQueries for PostgresReads {
     async fn stock(&self, sku: Sku) -> Result<Option<Stock>, QueryError> {
         let sku = sku.get();
-        let row =
-            self.read(|client| async move {
+        let row = self
+            .read("SELECT stock", |client| async move {
                 measured(Sql::StockBySku, reads::stock_by_sku().bind(&*client, &sku).opt()).await
             })
             .await?;
@@ -176,7 +187,7 @@ impl StockQueries for PostgresReads {
     async fn movements(&self, sku: Sku, limit: usize) -> Result<Vec<Movement>, QueryError> {
         let (number, limit) = (sku.get(), i64::try_from(limit).unwrap_or(i64::MAX));
         let rows = self
-            .read(|client| async move {
+            .read("SELECT stock_movements", |client| async move {
                 measured(
                     Sql::MovementsOfSku,
                     reads::movements_of_sku().bind(&*client, &number, &limit).all(),

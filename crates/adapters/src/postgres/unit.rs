@@ -24,6 +24,8 @@ use super::ids::OrderIds;
 use super::measured::{Sql, measured, within};
 use super::pool::WritePool;
 use super::settings::PostgresSettings;
+use super::spans::Statement;
+use crate::spans::Span;
 
 /// A transaction that owns its connection. Dropped before its end it closes the connection, and
 /// the server rolls back.
@@ -99,7 +101,8 @@ impl Unit {
         let client = Cached(self.connection()?);
         let loaded = within(self.pool.patience(), async {
             let statements = Statements::prepare(&client).await?;
-            load::load(&client, &statements, footprint, ids).await
+            let to = Statement::to_primary(self.pool.connector());
+            load::load(&client, to, &statements, footprint, ids).await
         });
         match loaded.await {
             Ok(Ok(mut rows)) => {
@@ -127,12 +130,12 @@ impl Unit {
     /// Ends a transaction that changed nothing; its connection goes back if it still answers.
     pub(super) async fn end(&mut self, settings: &PostgresSettings) {
         let Some(connection) = &self.connection else { return };
-        match within(
-            settings.lock_timeout,
+        let to = Statement::to_primary(self.pool.connector());
+        let rolled_back = to.run(
+            "ROLLBACK",
             measured(Sql::Rollback, connection.batch_execute("ROLLBACK")),
-        )
-        .await
-        {
+        );
+        match within(settings.lock_timeout, rolled_back).await {
             Ok(Ok(())) => self.connection = None, // back to the pool, clean
             _ => self.distrust(),
         }
@@ -176,7 +179,10 @@ impl Unit {
             return Err(busy(Refusal::NoAnswer));
         };
         let (pool, patience) = (self.pool.clone(), settings.commit_timeout);
-        let mut committing = tokio::spawn(commit(connection, pool, changes, patience, self.timelines.clone()));
+        let committing = commit(connection, pool, changes, patience, self.timelines.clone());
+        // Its spans belong below that of the batch.
+        let span = Span::current();
+        let mut committing = tokio::spawn(async move { span.around(committing).await });
         match timeout(patience, &mut committing).await {
             Ok(committed) => {
                 committed.unwrap_or_else(|_| Err(unknown(Refusal::NoAnswer)))?;
@@ -210,7 +216,8 @@ async fn commit(
         let client = Cached(&connection);
         let writing = async {
             let statements = Statements::prepare(&client).await.map_err(rolled_back)?;
-            write::write(&client, &statements, changes, overdue_after).await
+            let to = Statement::to_primary(pool.connector());
+            write::write(&client, to, &statements, changes, overdue_after).await
         };
         tokio::select! {
             biased;

@@ -20,6 +20,7 @@ use serde::de::DeserializeOwned;
 use super::limiter::Turnstile;
 use super::metrics::{Measured, UrlTemplate};
 use super::retry::{Retry, is_overload};
+use super::traced::Traced;
 use crate::outgoing::Outgoing;
 
 /// Products of the longest page.
@@ -107,7 +108,6 @@ struct ProductBody {
 pub struct HttpProducts {
     http: ClientWithMiddleware,
     products: String,
-    trace: fn() -> Option<TraceContext>,
     answers: AtomicBool,
 }
 
@@ -139,11 +139,11 @@ impl HttpProducts {
             .with(retry)
             .with(turnstile)
             .with(Measured(Outgoing::new()))
+            .with(Traced { trace })
             .build();
         Ok(Self {
             http,
             products: format!("{base}/product"),
-            trace,
             answers: AtomicBool::new(true),
         })
     }
@@ -202,10 +202,7 @@ impl HttpProducts {
     }
 
     async fn get(&self, url: String, template: &'static str) -> Result<Response, Fault> {
-        let mut request = self.http.get(url).with_extension(UrlTemplate(template));
-        if let Some(trace) = (self.trace)() {
-            request = request.header("traceparent", trace.to_string());
-        }
+        let request = self.http.get(url).with_extension(UrlTemplate(template));
         Ok(request.send().await?)
     }
 

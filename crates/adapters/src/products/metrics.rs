@@ -24,7 +24,7 @@ impl Middleware for Measured {
     }
 }
 
-fn fault(error: &Error) -> &'static str {
+pub(super) fn fault(error: &Error) -> &'static str {
     match error {
         Error::Reqwest(error) => error_type(error),
         Error::Middleware(_) => "other",

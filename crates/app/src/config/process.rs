@@ -1,7 +1,7 @@
 //! Settings of the process, whatever its role: logs, traces, shutdown, operations, HTTP limits.
 
 use super::describe::settings;
-use super::values::{LogFormat, LogLevel, OptionalAddress, not_built_yet};
+use super::values::{LogFormat, LogLevel, OptionalAddress, not_built_yet, optional_base_url};
 
 settings! {
     /// What is logged, and how.
@@ -21,10 +21,20 @@ settings! {
 }
 
 settings! {
-    /// Which requests are traced.
+    /// Which requests are traced, and where their spans go.
     TraceSettings {
         /// Share of the requests without a parent whose spans are recorded; all have trace ids.
         sample_ratio: f64 = 0.01, "0.0 to 1.0", (range(min = 0.0, max = 1.0));
+        /// The collector that spans are sent to, by OTLP over gRPC; empty: they are not sent.
+        otlp_endpoint: String = String::new(), "empty, or http://HOST:PORT", (custom(optional_base_url));
+        /// Spans that may wait for the collector, those that are being sent included; more are dropped and counted.
+        queue_max: usize = 8_192, "16 to 1000000", (range(min = 16, max = 1_000_000));
+        /// Spans that are sent at once.
+        batch_max: usize = 512, "1 to 10000", (range(min = 1, max = 10_000));
+        /// Pause between sendings, unless a batch is full before.
+        export_interval_ms: u64 = 1_000, "10 to 60000", (range(min = 10, max = 60_000)) => export_interval from_millis;
+        /// Time for the collector to take a batch, retries included; then its spans are dropped and counted.
+        export_timeout_ms: u64 = 3_000, "10 to 60000", (range(min = 10, max = 60_000)) => export_timeout from_millis;
     }
     groups {}
 }

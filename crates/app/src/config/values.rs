@@ -128,6 +128,11 @@ pub(super) fn base_url(url: &str, (): &()) -> garde::Result {
     }
 }
 
+/// A rule of garde: the base URL of a service, or nothing.
+pub(super) fn optional_base_url(url: &str, (): &()) -> garde::Result {
+    if url.is_empty() { Ok(()) } else { base_url(url, &()) }
+}
+
 /// A rule of garde: a secret that can be a header.
 pub(super) fn header_text(secret: &Secret, (): &()) -> garde::Result {
     let text = secret.expose();
@@ -174,6 +179,7 @@ mod tests {
             "http://a b",
         ] {
             assert!(base_url(bad, &()).is_err(), "{bad}");
+            assert_eq!(optional_base_url(bad, &()).is_err(), !bad.is_empty(), "{bad}");
         }
     }
 

@@ -11,6 +11,7 @@ mod held;
 use std::sync::Arc;
 use std::time::Duration;
 
+use adapters::spans::Span;
 use domain::clock::Clock;
 use domain::error::cause;
 use domain::order::batch::{Action, Answer, Command, decide, footprint};
@@ -20,6 +21,8 @@ use domain::order::ports::{BookError, Ledger, LedgerError, OrderBook};
 use domain::order::settle::{SettleCommand, SettleRefusal, Settled};
 use domain::trace::TraceContext;
 use domain::types::OrderId;
+use opentelemetry::KeyValue;
+use opentelemetry::trace::SpanKind;
 use tokio::sync::{Mutex, Notify, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -63,8 +66,10 @@ enum BatcherError {
 
 type Reply = oneshot::Sender<Result<Answer, BookError>>;
 type Member = (Command, Reply);
-/// A member on its way to a batch, and since when.
-type Waiting = (Member, Stopwatch);
+/// A member of a batch, with the span of its caller.
+type Call = (Member, Span);
+/// One on its way, and since when.
+type Waiting = (Call, Stopwatch);
 
 /// The way into the order book. Cheap to clone; when the last clone is gone the book closes.
 #[derive(Debug, Clone)]
@@ -121,7 +126,10 @@ impl Batcher {
     async fn ask(&self, action: Action, trace: Option<TraceContext>) -> Result<Answer, BookError> {
         let (reply, answer) = oneshot::channel();
         self.queue
-            .try_send(((Command { action, trace }, reply), Stopwatch::start()))
+            .try_send((
+                ((Command { action, trace }, reply), Span::current()),
+                Stopwatch::start(),
+            ))
             .map_err(|refused| {
                 BookError::Unavailable(cause(match refused {
                     mpsc::error::TrySendError::Full(_) => BatcherError::Full,
@@ -180,16 +188,18 @@ impl<L: Ledger, C: Clock> Batches<L, C> {
 
     async fn lane(self: Arc<Self>, stop: CancellationToken) {
         loop {
-            let members = self.gather(&stop).await;
+            let (members, callers): (Vec<Member>, Vec<Span>) = self.gather(&stop).await.into_iter().unzip();
             if members.is_empty() {
                 return;
             }
-            self.decide(members).await;
+            let span = of_batch(&callers);
+            drop(callers);
+            span.around(self.decide(members)).await;
         }
     }
 
     /// The next batch; empty at the end.
-    async fn gather(&self, stop: &CancellationToken) -> Vec<Member> {
+    async fn gather(&self, stop: &CancellationToken) -> Vec<Call> {
         let mut waiting: Vec<Waiting> = Vec::with_capacity(self.limits.batch_max);
         let mut queue = self.queue.lock().await;
         let took = stop
@@ -210,7 +220,9 @@ impl<L: Ledger, C: Clock> Batches<L, C> {
             if commands.is_empty() {
                 return;
             }
-            match self.transact(&commands).await {
+            let done = self.transact(&commands).await;
+            note(&done);
+            match done {
                 Ok(answers) => return answer(replies, answers.into_iter().map(Ok)),
                 Err(LedgerError::RolledBack(_)) => return self.one_by_one(commands, replies).await,
                 Err(LedgerError::Contended(held)) if attempt < ATTEMPTS_MAX => {
@@ -275,6 +287,26 @@ impl<L: Ledger, C: Clock> Batches<L, C> {
             answer([reply], only.map_err(|error| book_error(&error)).transpose());
         }
     }
+}
+
+/// A span around a batch, in the trace of its first sampled member, with links to and from them all.
+fn of_batch(callers: &[Span]) -> Span {
+    Span::for_all(callers.iter(), SpanKind::Internal, || {
+        let size = i64::try_from(callers.len()).unwrap_or(i64::MAX);
+        ("order book batch".into(), vec![KeyValue::new("loms.batch.size", size)])
+    })
+}
+
+/// Marks the batch as failed, if it did. The calls that are run again afterwards may succeed.
+fn note<T>(done: &Result<T, LedgerError>) {
+    let kind = match done {
+        Ok(_) => return,
+        Err(LedgerError::RolledBack(_)) => "rolled_back",
+        Err(LedgerError::Contended(_)) => "contended",
+        Err(LedgerError::Busy(_)) => "busy",
+        Err(LedgerError::Unknown(_)) => "outcome_unknown",
+    };
+    Span::current().fail(|| kind.into());
 }
 
 fn answer(replies: impl IntoIterator<Item = Reply>, answers: impl IntoIterator<Item = Result<Answer, BookError>>) {

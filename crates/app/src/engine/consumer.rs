@@ -7,6 +7,7 @@
 //! end what is held is still handled, within a limit, then committed, and the group is left.
 
 mod partition;
+mod spans;
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -44,6 +45,17 @@ pub struct ConsumerLimits {
     pub finish_within: Duration,
 }
 
+/// The stream that deliveries come from.
+#[derive(Debug, Clone)]
+pub struct Stream {
+    /// What carries it: `kafka`, `memory`.
+    pub system: &'static str,
+    /// The topic.
+    pub topic: String,
+    /// The consumer group.
+    pub group: String,
+}
+
 /// Handles deliveries until it is stopped or its source is closed.
 #[derive(Debug)]
 pub struct Consumer<Src, F> {
@@ -51,8 +63,8 @@ pub struct Consumer<Src, F> {
     pub source: Src,
     /// Makes what handles the deliveries of one partition.
     pub handler: F,
-    /// The topic, for the log.
-    pub topic: String,
+    /// The stream, for the log and for spans.
+    pub stream: Stream,
     /// Its bounds.
     pub limits: ConsumerLimits,
     /// Where failures are told.
@@ -271,7 +283,7 @@ where
         progress: Arc::clone(progress),
         hurry: held.hurry.clone(),
         give_up: held.give_up.clone(),
-        topic: consumer.topic.clone(),
+        stream: consumer.stream.clone(),
         limits: consumer.limits,
         repeats: Repeats::default(),
         counts: counts.clone(),

@@ -9,7 +9,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use adapters::metrics::{Calls, GRPC_CODES, grpc_label};
-use domain::trace::TraceContext;
 use futures::FutureExt;
 use metrics::Label;
 use opentelemetry::KeyValue;
@@ -36,6 +35,8 @@ const METHODS: [&str; 7] = [
 ];
 /// Where the routine begins in [`METHODS`].
 const ROUTINE: usize = 5;
+/// Where probes are in [`METHODS`].
+const HEALTH: usize = 5;
 
 type Handles = [[OnceLock<Calls>; GRPC_CODES]; METHODS.len()];
 
@@ -114,11 +115,13 @@ where
             .iter()
             .position(|known| *known == path)
             .unwrap_or(METHODS.len() - 1);
-        let header = request
-            .headers()
-            .get("traceparent")
-            .and_then(|value| value.to_str().ok());
-        let span = self.shared.tracing.request(header.and_then(TraceContext::parse));
+        let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+        let importance = if method == HEALTH {
+            Importance::Routine
+        } else {
+            Importance::Normal
+        };
+        let span = self.shared.tracing.request(span_name(method), importance, header);
         let shared = Arc::clone(&self.shared);
         let mut running = Running {
             shared: Arc::clone(&shared),
@@ -164,6 +167,11 @@ fn mend<B>(answer: &mut Response<B>) -> Code {
         }
         code => code,
     }
+}
+
+/// A method as the semantic conventions have it; one that nobody knows is `_OTHER`.
+fn span_name(method: usize) -> &'static str {
+    METHODS[method].strip_prefix('/').unwrap_or("_OTHER")
 }
 
 /// A call whose caller may be gone before its answer: then it is dropped.
@@ -212,13 +220,16 @@ impl Shared {
             code,
             Code::Internal | Code::Unknown | Code::Unavailable | Code::DeadlineExceeded
         );
-        span.end(failed, || {
-            let attributes = vec![
+        let is_error = failed || matches!(code, Code::Unimplemented | Code::DataLoss);
+        span.end(is_error, || {
+            let (name, code) = (span_name(method), adapters::grpc::code_name(code));
+            let mut attributes = vec![
                 KeyValue::new("rpc.system.name", "grpc"),
-                KeyValue::new("rpc.method", route),
-                KeyValue::new("rpc.response.status_code", i64::from(code as i32)),
+                KeyValue::new("rpc.method", name),
+                KeyValue::new("rpc.response.status_code", code),
             ];
-            (route.trim_start_matches('/').to_owned(), attributes)
+            attributes.extend(is_error.then(|| KeyValue::new("error.type", code)));
+            (name.to_owned(), attributes)
         });
         let importance = match failed {
             true => Importance::Failure,

@@ -14,7 +14,7 @@ use metrics::{Gauge, Label};
 use crate::telemetry::names::{HTTP_ACTIVE, HTTP_REQUESTS, HTTP_SECONDS};
 
 /// The route of a request that matches none, so that paths never become labels.
-const NO_ROUTE: &str = "unmatched";
+pub(super) const NO_ROUTE: &str = "unmatched";
 
 /// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

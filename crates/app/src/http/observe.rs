@@ -14,17 +14,15 @@ use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forwar
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{Error, HttpResponse};
-use domain::trace::TraceContext;
 use futures::FutureExt;
 use opentelemetry::KeyValue;
 
-use super::measured::{End, Meter, Running};
+use super::measured::{End, Meter, NO_ROUTE, Running};
 use super::problem::ErrorStyle;
 use crate::telemetry::trace::RequestSpan;
 use crate::telemetry::{Importance, RequestLine, RequestLog, Tracing};
 
 const TRACE_ID: HeaderName = HeaderName::from_static("x-trace-id");
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// What the middleware of a server shares between its workers.
 #[derive(Debug, Clone)]
@@ -80,12 +78,16 @@ where
     fn call(&self, request: ServiceRequest) -> Self::Future {
         let worker = Rc::clone(&self.worker);
         let mut running = worker.meter.begin(&request);
-        let parent = request
-            .headers()
-            .get(TRACEPARENT)
-            .and_then(|value| value.to_str().ok())
-            .and_then(TraceContext::parse);
-        let span = worker.shared.tracing.request(parent);
+        let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+        let importance = if is_routine(request.path()) {
+            Importance::Routine
+        } else {
+            Importance::Normal
+        };
+        let span = worker
+            .shared
+            .tracing
+            .request(span_name(running.method), importance, header);
         let work = self.inner.call(request);
         Box::pin(async move {
             let caught = AssertUnwindSafe(work).catch_unwind();
@@ -144,12 +146,19 @@ impl Worker {
             importance,
         });
         span.end(failed, || {
-            let attributes = vec![
+            let mut attributes = vec![
                 KeyValue::new("http.request.method", method),
-                KeyValue::new("http.route", route.to_owned()),
+                KeyValue::new("url.scheme", "http"),
                 KeyValue::new("http.response.status_code", i64::from(status)),
             ];
-            (format!("{method} {route}"), attributes)
+            attributes.extend(failed.then(|| KeyValue::new("error.type", status.to_string())));
+            let name = span_name(method);
+            // The path itself is left out: it names users.
+            if route == NO_ROUTE {
+                return (name.to_owned(), attributes);
+            }
+            attributes.push(KeyValue::new("http.route", route.to_owned()));
+            (format!("{name} {route}"), attributes)
         });
     }
 }
@@ -157,6 +166,14 @@ impl Worker {
 /// Probes and assets, which would drown the calls in the log.
 fn is_routine(route: &str) -> bool {
     matches!(route, "/metrics" | "/healthz" | "/readyz" | "/openapi.json") || route.starts_with("/swagger")
+}
+
+/// What a span is called before its route is known, and where there is none.
+fn span_name(method: &'static str) -> &'static str {
+    match method {
+        "_OTHER" => "HTTP",
+        known => known,
+    }
 }
 
 fn failure(style: ErrorStyle, status: StatusCode) -> Error {

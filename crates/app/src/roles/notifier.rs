@@ -15,7 +15,7 @@ use slog::{Logger, info, warn};
 
 use super::{Process, StartError, tell_a_person};
 use crate::clock::SystemClock;
-use crate::engine::consumer::{Consumer, ConsumerLimits};
+use crate::engine::consumer::{Consumer, ConsumerLimits, Stream};
 use crate::lifecycle::Stage;
 use crate::wiring::notifier::{Sinks, member};
 
@@ -45,15 +45,19 @@ fn start_on_kafka(process: &Process, kafka: KafkaSettings, log: Logger) -> Resul
     let settings = &process.settings.notifier;
     let leave_within = process.settings.shutdown.grace().mul_f64(LEAVE_SHARE);
     let letters = KafkaDeadLetters::new(Arc::new(KafkaClient::new(kafka.clone())), || SystemClock.now());
-    let topic = kafka.topic.clone();
+    let stream = Stream {
+        system: "kafka",
+        topic: kafka.topic.clone(),
+        group: settings.group.clone(),
+    };
     let source = KafkaSource::join(member(settings, kafka, leave_within))?;
     let health = source.health();
     process.health.optional("broker", move || {
         let answers = health.answers();
         async move { answers.then_some(()).ok_or_else(|| "no broker answers".to_owned()) }
     });
-    info!(log, "joining the consumer group"; "group" => &settings.group, "topic" => &topic);
-    run(process, source, topic, letters, log)
+    info!(log, "joining the consumer group"; "group" => &settings.group, "topic" => &stream.topic);
+    run(process, source, stream, letters, log)
 }
 
 /// The notifier of a stream in memory.
@@ -64,13 +68,18 @@ pub fn start(process: &Process, source: MemorySource, log: Logger) -> Result<(),
     let settings = &process.settings.notifier;
     let letters = Arc::new(MemoryDeadLetters::new(settings.dead_letters_max));
     let source = source.holding(settings.held_max);
-    run(process, source, KafkaSettings::TOPIC.to_owned(), letters, log)
+    let stream = Stream {
+        system: "memory",
+        topic: KafkaSettings::TOPIC.to_owned(),
+        group: settings.group.clone(),
+    };
+    run(process, source, stream, letters, log)
 }
 
 fn run<D: DeadLetters + Clone>(
     process: &Process,
     source: impl EventSource,
-    topic: String,
+    stream: Stream,
     letters: D,
     log: Logger,
 ) -> Result<(), StartError> {
@@ -79,7 +88,7 @@ fn run<D: DeadLetters + Clone>(
     let consumer = Consumer {
         source,
         handler: move || HandleEvent::new(sinks.one(), letters.clone(), window),
-        topic,
+        stream,
         limits: ConsumerLimits {
             batch_max: settings.batch_max,
             held_max: settings.held_max,

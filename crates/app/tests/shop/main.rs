@@ -3,6 +3,7 @@
 mod apart;
 mod cart;
 #[path = "../support/harness.rs"]
+#[allow(dead_code, reason = "shared: each test target uses a part of it")]
 mod harness;
 mod kafka;
 mod load;

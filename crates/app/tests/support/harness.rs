@@ -210,6 +210,12 @@ impl App {
             .collect()
     }
 
+    /// The lines so far with this message.
+    pub(crate) fn said(&self, msg: &str) -> Vec<Value> {
+        let lines = self.lines.lock().unwrap();
+        lines.iter().filter(|line| line["msg"] == msg).cloned().collect()
+    }
+
     fn signal(&self) {
         let killed = Command::new("kill")
             .args(["-TERM", &self.child.id().to_string()])
@@ -224,7 +230,12 @@ impl App {
     }
 
     /// Waits for the orderly end: code 0 in time, no task alive, every line whole and none an error.
-    pub(crate) async fn ended(mut self) -> Vec<(i64, String)> {
+    pub(crate) async fn ended(self) -> Vec<(i64, String)> {
+        self.ended_telling(&[]).await
+    }
+
+    /// As [`App::ended`], but it may have told these errors.
+    pub(crate) async fn ended_telling(mut self, errors: &[&str]) -> Vec<(i64, String)> {
         let waited = tokio::time::timeout(PATIENCE, async {
             loop {
                 if let Some(code) = self.child.try_wait().unwrap() {
@@ -241,7 +252,8 @@ impl App {
             for field in ["ts", "level", "service", "msg"] {
                 assert!(line[field].is_string(), "{field} is missing in {line}");
             }
-            assert_ne!(line["level"], "error", "{line}");
+            let is_expected = line["msg"].as_str().is_some_and(|msg| errors.contains(&msg));
+            assert!(line["level"] != "error" || is_expected, "{line}");
             if line["msg"] == "stopped" {
                 assert_eq!(line["tasks_alive"], 0);
             }

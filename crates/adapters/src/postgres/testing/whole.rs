@@ -43,6 +43,9 @@ pub struct WholeLedger {
     cluster: tokio::task::JoinHandle<()>,
 }
 
+/// Looks until a primary is found; a test may be about a cluster that has none.
+const LOOKS_MAX: usize = 10;
+
 impl WholeLedger {
     /// An instance over a database.
     pub async fn over(database: Arc<Database>) -> Self {
@@ -53,7 +56,13 @@ impl WholeLedger {
     pub async fn connected(connector: Arc<Connector>, database: Arc<Database>) -> Self {
         let ledger = PostgresLedger::new(Arc::clone(&connector)).unwrap();
         let mut cluster = Cluster::new(Arc::clone(&connector));
-        cluster.look().await;
+        // On a busy machine a look may end before its connection is made; the next one finds it.
+        for _ in 0..LOOKS_MAX {
+            cluster.look().await;
+            if cluster.view().borrow().primary.is_some() {
+                break;
+            }
+        }
         let reads = Arc::new(PostgresReads::new(Arc::clone(&connector), &cluster).unwrap());
         Self {
             outbox: PostgresOutbox::unfenced(ledger.writes().clone(), Arc::clone(&reads)),

@@ -15,6 +15,7 @@ use super::super::errors::Refusal;
 use super::super::ids::{self as id_blocks, OrderIds};
 use super::super::measured::{Sql, measured};
 use super::super::rows::{self, Head};
+use super::super::spans::Statement;
 use super::{Cached, Statements};
 
 /// What was read.
@@ -32,6 +33,7 @@ pub(super) struct Rows {
 /// Locks and loads.
 pub(super) async fn load(
     client: &Cached<'_>,
+    to: Statement<'_>,
     statements: &Statements,
     footprint: &Footprint,
     ids: &OrderIds,
@@ -43,51 +45,47 @@ pub(super) async fn load(
     // Taken before anything is awaited: other batches take of the same blocks.
     let mut own = ids.take(footprint.new_orders());
     let blocks = id_blocks::blocks(footprint.new_orders() - own.len());
+    let has_orders = !orders.is_empty();
+    let (needs_ids, needs_stock) = (blocks > 0, has_orders || !skus.is_empty());
     // Polled first in this order, so sent in it.
     let (begun, fresh, locked, items, stock, recorded) = join!(
-        measured(Sql::Begin, client.batch_execute("BEGIN")),
-        async {
-            match blocks {
-                0 => Ok(Vec::new()),
-                _ => measured(Sql::NextOrderIds, statements.next_order_ids.bind(client, &blocks).all()).await,
-            }
-        },
-        async {
-            match orders[..] {
-                [] => Ok(Vec::new()),
-                _ => measured(Sql::LockOrders, statements.lock_orders.bind(client, &orders).all()).await,
-            }
-        },
-        async {
-            match orders[..] {
-                [] => Ok(Vec::new()),
-                _ => {
-                    measured(
-                        Sql::ItemsOfOrders,
-                        statements.items_of_orders.bind(client, &orders).all(),
-                    )
-                    .await
-                }
-            }
-        },
-        async {
-            match (&skus[..], &orders[..]) {
-                ([], []) => Ok(Vec::new()),
-                _ => measured(Sql::LockStock, statements.lock_stock.bind(client, &skus, &orders).all()).await,
-            }
-        },
-        async {
-            match keys[..] {
-                [] => Ok(Vec::new()),
-                _ => {
-                    measured(
-                        Sql::RecordedOrders,
-                        statements.recorded_orders.bind(client, &users, &keys).all(),
-                    )
-                    .await
-                }
-            }
-        },
+        to.run("BEGIN", measured(Sql::Begin, client.batch_execute("BEGIN"))),
+        where_needed(
+            to,
+            needs_ids,
+            "SELECT order_id_blocks",
+            measured(Sql::NextOrderIds, statements.next_order_ids.bind(client, &blocks).all())
+        ),
+        where_needed(
+            to,
+            has_orders,
+            "SELECT orders",
+            measured(Sql::LockOrders, statements.lock_orders.bind(client, &orders).all())
+        ),
+        where_needed(
+            to,
+            has_orders,
+            "SELECT order_items",
+            measured(
+                Sql::ItemsOfOrders,
+                statements.items_of_orders.bind(client, &orders).all()
+            )
+        ),
+        where_needed(
+            to,
+            needs_stock,
+            "SELECT stock",
+            measured(Sql::LockStock, statements.lock_stock.bind(client, &skus, &orders).all())
+        ),
+        where_needed(
+            to,
+            !keys.is_empty(),
+            "SELECT idempotency_keys",
+            measured(
+                Sql::RecordedOrders,
+                statements.recorded_orders.bind(client, &users, &keys).all()
+            )
+        ),
     );
     begun?;
     let mut rests = Vec::new();
@@ -104,6 +102,20 @@ pub(super) async fn load(
         stock: stock?,
         recorded: recorded?,
     })
+}
+
+/// Asks for what is needed; what is not, is nothing.
+async fn where_needed<T>(
+    to: Statement<'_>,
+    is_needed: bool,
+    summary: &'static str,
+    statement: impl Future<Output = Result<Vec<T>, Error>>,
+) -> Result<Vec<T>, Error> {
+    if is_needed {
+        to.run(summary, statement).await
+    } else {
+        Ok(Vec::new())
+    }
 }
 
 impl Rows {

@@ -13,19 +13,21 @@ use tokio_postgres::Error;
 use super::super::errors::{refused, rolled_back, unknown};
 use super::super::measured::{Sql, measured, measured_commit};
 use super::super::rows::{timestamp, word};
+use super::super::spans::Statement;
 use super::{Cached, Statements};
 
 /// Writes and commits; what is certain if it fails.
 pub(super) async fn write(
     client: &Cached<'_>,
+    to: Statement<'_>,
     statements: &Statements,
     changes: Changes,
     overdue_after: Duration,
 ) -> Result<(), LedgerError> {
     let (orders, items, keys) = (
-        orders(client, statements, &changes.placed),
-        items(client, statements, &changes.placed),
-        keys(client, statements, &changes.placed),
+        orders(client, to, statements, &changes.placed),
+        items(client, to, statements, &changes.placed),
+        keys(client, to, statements, &changes.placed),
     );
     // Without an id of its own a transaction has nothing to commit, and waits for nobody.
     let commit = if changes.is_empty() {
@@ -37,11 +39,11 @@ pub(super) async fn write(
     let (orders, items, settled, events, keys, stock, committed) = join!(
         orders,
         items,
-        settle(client, statements, &changes.settled),
-        events(client, statements, &changes.events),
+        settle(client, to, statements, &changes.settled),
+        events(client, to, statements, &changes.events),
         keys,
-        stock(client, statements, &changes.stock),
-        measured_commit(overdue_after, client.batch_execute(commit)),
+        stock(client, to, statements, &changes.stock),
+        to.run("COMMIT", measured_commit(overdue_after, client.batch_execute(commit))),
     );
     // The COMMIT of a transaction that failed is a ROLLBACK, and succeeds.
     for written in [orders, items, settled, events, keys, stock] {
@@ -59,7 +61,12 @@ pub(super) async fn write(
     }
 }
 
-async fn orders(client: &Cached<'_>, statements: &Statements, placed: &[Placed]) -> Result<(), Error> {
+async fn orders(
+    client: &Cached<'_>,
+    to: Statement<'_>,
+    statements: &Statements,
+    placed: &[Placed],
+) -> Result<(), Error> {
     if placed.is_empty() {
         return Ok(());
     }
@@ -83,10 +90,17 @@ async fn orders(client: &Cached<'_>, statements: &Statements, placed: &[Placed])
     );
     let insert = &statements.insert_orders;
     let inserted = insert.bind(client, &ids, &users, &statuses, &placed_at, &skus, &wanted, &free);
-    measured(Sql::InsertOrders, inserted.one()).await.map(drop)
+    to.run("INSERT orders", measured(Sql::InsertOrders, inserted.one()))
+        .await
+        .map(drop)
 }
 
-async fn items(client: &Cached<'_>, statements: &Statements, placed: &[Placed]) -> Result<(), Error> {
+async fn items(
+    client: &Cached<'_>,
+    to: Statement<'_>,
+    statements: &Statements,
+    placed: &[Placed],
+) -> Result<(), Error> {
     if placed.is_empty() {
         return Ok(());
     }
@@ -104,10 +118,17 @@ async fn items(client: &Cached<'_>, statements: &Statements, placed: &[Placed]) 
         }
     }
     let inserted = statements.insert_items.bind(client, &orders, &skus, &counts);
-    measured(Sql::InsertItems, inserted.one()).await.map(drop)
+    to.run("INSERT order_items", measured(Sql::InsertItems, inserted.one()))
+        .await
+        .map(drop)
 }
 
-async fn settle(client: &Cached<'_>, statements: &Statements, settled: &[SettledOrder]) -> Result<(), Error> {
+async fn settle(
+    client: &Cached<'_>,
+    to: Statement<'_>,
+    statements: &Statements,
+    settled: &[SettledOrder],
+) -> Result<(), Error> {
     if settled.is_empty() {
         return Ok(());
     }
@@ -115,10 +136,17 @@ async fn settle(client: &Cached<'_>, statements: &Statements, settled: &[Settled
     let statuses: Vec<_> = settled.iter().map(|settled| word(settled.status)).collect();
     let moments: Vec<_> = settled.iter().map(|settled| timestamp(settled.moment)).collect();
     let updated = statements.settle_orders.bind(client, &ids, &statuses, &moments);
-    measured(Sql::SettleOrders, updated.one()).await.map(drop)
+    to.run("UPDATE orders", measured(Sql::SettleOrders, updated.one()))
+        .await
+        .map(drop)
 }
 
-async fn events(client: &Cached<'_>, statements: &Statements, events: &[StatusChange]) -> Result<(), Error> {
+async fn events(
+    client: &Cached<'_>,
+    to: Statement<'_>,
+    statements: &Statements,
+    events: &[StatusChange],
+) -> Result<(), Error> {
     if events.is_empty() {
         return Ok(());
     }
@@ -132,11 +160,13 @@ async fn events(client: &Cached<'_>, statements: &Statements, events: &[StatusCh
     let inserted = statements
         .insert_events
         .bind(client, &orders, &statuses, &moments, &traces);
-    measured(Sql::InsertEvents, inserted.one()).await.map(drop)
+    to.run("INSERT order_events", measured(Sql::InsertEvents, inserted.one()))
+        .await
+        .map(drop)
 }
 
 /// In key order: two batches that record the same keys wait for each other in one direction.
-async fn keys(client: &Cached<'_>, statements: &Statements, placed: &[Placed]) -> Result<(), Error> {
+async fn keys(client: &Cached<'_>, to: Statement<'_>, statements: &Statements, placed: &[Placed]) -> Result<(), Error> {
     let mut keyed: Vec<_> = placed
         .iter()
         .filter_map(|placed| Some((placed.order.user.get(), placed.key.as_ref()?.as_str(), &placed.order)))
@@ -150,10 +180,17 @@ async fn keys(client: &Cached<'_>, statements: &Statements, placed: &[Placed]) -
     let orders: Vec<_> = keyed.iter().map(|(.., order)| order.id.get()).collect();
     let created_at: Vec<_> = keyed.iter().map(|(.., order)| timestamp(order.placed_at)).collect();
     let inserted = statements.insert_keys.bind(client, &users, &keys, &orders, &created_at);
-    measured(Sql::InsertKeys, inserted.one()).await.map(drop)
+    to.run("INSERT idempotency_keys", measured(Sql::InsertKeys, inserted.one()))
+        .await
+        .map(drop)
 }
 
-async fn stock(client: &Cached<'_>, statements: &Statements, stock: &[(Sku, Stock)]) -> Result<(), Error> {
+async fn stock(
+    client: &Cached<'_>,
+    to: Statement<'_>,
+    statements: &Statements,
+    stock: &[(Sku, Stock)],
+) -> Result<(), Error> {
     if stock.is_empty() {
         return Ok(());
     }
@@ -161,5 +198,7 @@ async fn stock(client: &Cached<'_>, statements: &Statements, stock: &[(Sku, Stoc
     let totals: Vec<_> = stock.iter().map(|(_, stock)| i64::from(stock.total())).collect();
     let reserved: Vec<_> = stock.iter().map(|(_, stock)| i64::from(stock.reserved())).collect();
     let updated = statements.update_stock.bind(client, &skus, &totals, &reserved);
-    measured(Sql::UpdateStock, updated.one()).await.map(drop)
+    to.run("UPDATE stock", measured(Sql::UpdateStock, updated.one()))
+        .await
+        .map(drop)
 }

@@ -12,7 +12,7 @@ use slog::{Logger, error, info, warn};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{ConsumerLimits, Progress};
+use super::{ConsumerLimits, Progress, Stream, spans};
 use crate::engine::pause::Pauses;
 use crate::telemetry::names::{DEAD_LETTERS, FAILED_ATTEMPTS, HANDLED, PROCESS_SECONDS, REPEATED};
 use crate::telemetry::{Stopwatch, chain};
@@ -69,7 +69,7 @@ pub(super) struct PartitionTask<S, D> {
     pub(super) progress: Arc<Progress>,
     pub(super) hurry: CancellationToken,
     pub(super) give_up: CancellationToken,
-    pub(super) topic: String,
+    pub(super) stream: Stream,
     pub(super) limits: ConsumerLimits,
     pub(super) repeats: Repeats,
     pub(super) counts: Counts,
@@ -109,7 +109,11 @@ impl<S: EventSink, D: DeadLetters> PartitionTask<S, D> {
                 break;
             }
             let watch = Stopwatch::start();
-            let Some(outcome) = self.insist(delivery).await else {
+            let span = spans::of_delivery(&self.stream, delivery);
+            let outcome = span.around(self.insist(delivery)).await;
+            spans::note(&span, outcome.as_ref());
+            drop(span);
+            let Some(outcome) = outcome else {
                 break;
             };
             self.counts.took.record(watch.elapsed().as_secs_f64());
@@ -176,7 +180,7 @@ impl<S: EventSink, D: DeadLetters> PartitionTask<S, D> {
             Handled::Repeat => self.counts.repeated.increment(1),
             Handled::DeadLettered(reason) => {
                 self.counts.dead.increment(1);
-                error!(self.log, "event sent to the dead letters"; "topic" => &self.topic,
+                error!(self.log, "event sent to the dead letters"; "topic" => &self.stream.topic,
                     "partition" => position.partition, "offset" => position.offset, "reason" => reason);
             }
         }

@@ -86,7 +86,11 @@ fn consumer<Src>(
     Consumer {
         source,
         handler: move || HandleEvent::new(place.clone(), Arc::clone(&letters), 100),
-        topic: "loms.order-events".to_owned(),
+        stream: Stream {
+            system: "memory",
+            topic: "loms.order-events".to_owned(),
+            group: "notifier".to_owned(),
+        },
         limits: LIMITS,
         log: Logger::root(slog::Discard, slog::o!()),
     }
