@@ -141,7 +141,11 @@ def check_targets():
 
 
 def check_compose():
+    settings = set(re.findall(r"^\| `([a-z0-9_.]+)` \|", pathlib.Path("docs/configuration.md").read_text(encoding="utf-8"), re.M))
     for name, service in load(MONITORING / "compose.yaml")["services"].items():
+        for variable in service.get("environment", {}):
+            setting = variable.removeprefix("APP__").replace("__", ".").lower()
+            hold(not variable.startswith("APP__") or setting in settings, f"{name}: {variable} is no setting")
         if "image" not in service:
             continue
         hold(re.search(r":v?\d+\.\d+\.\d+$", service["image"]), f"{name}: the image {service['image']} is not pinned")

@@ -122,6 +122,8 @@ def role_down(trial):
 def telemetry_drops(trial):
     stack = trial.stack
     settings = {"APP__LOG__QUEUE_MAX": "16", "APP__LOG__LEVEL": "debug", "APP__LOG__REQUESTS_PER_SECOND_MAX": "1000"}
+    # Nobody listens there.
+    settings |= {"APP__TRACE__OTLP_ENDPOINT": "http://127.0.0.1:9", "APP__TRACE__SAMPLE_RATIO": "1.0"}
 
     def cause():
         stack.stop("products")
@@ -131,7 +133,7 @@ def telemetry_drops(trial):
         for _ in range(2000):
             ask(stack.url("products", "/no/such/place"))
 
-    trial.expect(["TelemetryDrops"], "products writes its log into a pipe that nobody reads", 120, cause)
+    trial.expect(["TelemetryDrops"], "products writes its log into a pipe that nobody reads, and its spans go to a collector that is not there", 120, cause)
     stack.stop("products", signal.SIGKILL)
     stack.start("products")
     stack.ready("products")
