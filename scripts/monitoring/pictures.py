@@ -45,12 +45,17 @@ def graph(stack, query):
 
 
 def shots(stack):
-    found = [{"name": name, "about": f"{about}: `{query}`", "url": graph(stack, query), "by": "Prometheus"} for name, (about, query) in GRAPHS.items()]
-    found.append({"name": "prometheus-alerts", "about": "Every alert of the rules", "url": page(stack, "/alerts"), "by": "Prometheus"})
-    found.append({"name": "prometheus-targets", "about": "The roles that are scraped", "url": page(stack, "/targets"), "by": "Prometheus"})
-    found.append({"name": "swagger-cart", "about": "The API of the cart", "url": stack.url("cart", "/swagger/"), "by": "Swagger UI of `app`"})
-    found.append({"name": "swagger-loms", "about": "The gateway of LOMS", "url": stack.url("loms", "/swagger/"), "by": "Swagger UI of `app`"})
-    return found
+    found = [
+        {"name": name, "about": f"{about}: `{query}`", "url": graph(stack, query), "by": "Prometheus"}
+        for name, (about, query) in GRAPHS.items()
+    ]
+    others = [
+        ("prometheus-alerts", "Every alert of the rules", page(stack, "/alerts"), "Prometheus"),
+        ("prometheus-targets", "The roles that are scraped", page(stack, "/targets"), "Prometheus"),
+        ("swagger-cart", "The API of the cart", stack.url("cart", "/swagger/"), "Swagger UI of `app`"),
+        ("swagger-loms", "The gateway of LOMS", stack.url("loms", "/swagger/"), "Swagger UI of `app`"),
+    ]
+    return found + [dict(zip(("name", "about", "url", "by"), other)) for other in others]
 
 
 def label(home, taken, versions):
