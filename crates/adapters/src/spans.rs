@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use std::future::Future;
 
 use domain::trace::TraceContext;
+use futures::future::Either;
 use opentelemetry::context::FutureExt;
 use opentelemetry::trace::{
     Link, SpanBuilder, SpanContext, SpanId, SpanKind, Status, TraceContextExt, TraceFlags, TraceId, TraceState, Tracer,
@@ -82,15 +83,20 @@ impl Span {
         self.0.as_ref().and_then(ids)
     }
 
-    /// Makes it current while the future is polled. Work that is dropped before its end has failed.
-    pub async fn around<F: Future>(&self, work: F) -> F::Output {
+    /// Makes it current while the future is polled. Work that is dropped before its end has failed. An
+    /// empty span gives the work back as it is: futures that hold each other several times over would
+    /// outgrow the stack.
+    pub fn around<F: Future>(&self, work: F) -> impl Future<Output = F::Output> + use<'_, F> {
         let Some(context) = &self.0 else {
-            return work.await;
+            return Either::Left(work);
         };
-        let dropped = Dropped(self);
-        let done = work.with_context(context.clone()).await;
-        std::mem::forget(dropped);
-        done
+        let work = Box::pin(work.with_context(context.clone()));
+        Either::Right(async move {
+            let dropped = Dropped(self);
+            let done = work.await;
+            std::mem::forget(dropped);
+            done
+        })
     }
 
     /// Tells what is known only now.

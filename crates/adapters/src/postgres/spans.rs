@@ -4,6 +4,7 @@
 
 use std::future::Future;
 
+use futures::future::Either;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::SpanKind;
 use tokio_postgres::Error;
@@ -29,25 +30,24 @@ impl<'c> Statement<'c> {
         Self::to(connector, connector.last_primary())
     }
 
-    /// Makes a span around one, from when it is first polled. `summary` is its kind and its table.
-    pub(super) async fn run<T>(
+    /// Makes a span around one, from now on. `summary` is its kind and its table.
+    pub(super) fn run<T>(
         self,
         summary: &'static str,
         statement: impl Future<Output = Result<T, Error>>,
-    ) -> Result<T, Error> {
+    ) -> impl Future<Output = Result<T, Error>> {
         let span = Span::below_current(SpanKind::Client, || self.describe(summary));
-        let done = span.around(statement).await;
-        if let Err(error) = &done {
-            match error.code() {
-                Some(state) => {
-                    span.tell(|| vec![KeyValue::new("db.response.status_code", state.code().to_owned())]);
-                    span.fail(|| state.code().to_owned().into());
-                }
-                None if error.is_closed() => span.fail(|| "closed".into()),
-                None => span.fail(|| "_OTHER".into()),
-            }
+        if span.ids().is_none() {
+            return Either::Left(statement);
         }
-        done
+        let statement = Box::pin(statement);
+        Either::Right(async move {
+            let done = span.around(statement).await;
+            if let Err(error) = &done {
+                note(&span, error);
+            }
+            done
+        })
     }
 
     fn describe(self, summary: &'static str) -> Description {
@@ -61,5 +61,16 @@ impl<'c> Statement<'c> {
         let database = self.connector.settings().target.get_dbname();
         attributes.extend(database.map(|database| KeyValue::new("db.namespace", database.to_owned())));
         (summary.into(), attributes)
+    }
+}
+
+fn note(span: &Span, error: &Error) {
+    match error.code() {
+        Some(state) => {
+            span.tell(|| vec![KeyValue::new("db.response.status_code", state.code().to_owned())]);
+            span.fail(|| state.code().to_owned().into());
+        }
+        None if error.is_closed() => span.fail(|| "closed".into()),
+        None => span.fail(|| "_OTHER".into()),
     }
 }
