@@ -83,12 +83,7 @@ async fn what_fails_takes_too_long_or_is_given_up_counts_as_such() {
         "postgres://postgres:{password}@{proxy}/{}?sslmode=disable",
         database.name()
     );
-    let settings = [
-        ("postgres.url", url.as_str()),
-        ("postgres.statement_timeout_ms", "700"),
-        ("postgres.read_timeout_ms", "700"),
-    ];
-    let loms = App::start("loms", &[], &settings, &[]).await;
+    let loms = App::start("loms", &[], &[("postgres.url", url.as_str())], &[]).await;
     let mut client = LomsClient::connect(loms.grpc.clone()).await.unwrap();
     let placed = client.order_create(order(1)).await.unwrap().into_inner().order_id;
 
