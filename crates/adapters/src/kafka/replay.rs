@@ -13,7 +13,7 @@ use domain::notify::ports::Position;
 use parking_lot::Mutex;
 use rdkafka::client::ClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance};
-use rdkafka::error::{KafkaError as LibraryError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::error::{KafkaError as LibraryError, RDKafkaErrorCode};
 use rdkafka::message::Message;
 use rdkafka::{Offset, TopicPartitionList};
 
@@ -34,23 +34,12 @@ const SESSION_TIMEOUT: Duration = Duration::from_secs(6);
 const JOIN_WITHIN: Duration = Duration::from_secs(30);
 /// Partitions that another gives away come after those that nobody had.
 const SETTLE: Duration = Duration::from_secs(2);
-/// What is read while a commit is waited for.
-const READ_MAX: usize = 4 * BATCH_MAX;
 /// What is fetched ahead, KiB.
 const AHEAD_MAX_KIB: &str = "4096";
 
-/// What the group and the library tell, while they are polled.
+/// Which partitions are ours; `None` until the group has decided.
 #[derive(Debug, Default)]
-struct Told {
-    /// The partitions that are ours; `None` until the group has decided.
-    ours: Option<BTreeSet<i32>>,
-    /// How the last commit ended.
-    committed: Option<KafkaResult<()>>,
-}
-
-/// What is called back.
-#[derive(Debug, Default)]
-struct Membership(Mutex<Told>);
+struct Membership(Mutex<Option<BTreeSet<i32>>>);
 
 impl ClientContext for Membership {
     /// The same errors come out of the poll.
@@ -62,8 +51,8 @@ impl ConsumerContext for Membership {
         let numbers = |list: &TopicPartitionList| -> Vec<i32> {
             list.elements().iter().map(|element| element.partition()).collect()
         };
-        let mut told = self.0.lock();
-        let ours = told.ours.get_or_insert_default();
+        let mut ours = self.0.lock();
+        let ours = ours.get_or_insert_default();
         match rebalance {
             Rebalance::Assign(list) => ours.extend(numbers(list)),
             Rebalance::Revoke(list) => numbers(list).iter().for_each(|number| {
@@ -71,10 +60,6 @@ impl ConsumerContext for Membership {
             }),
             Rebalance::Error(_) => {}
         }
-    }
-
-    fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
-        self.0.lock().committed = Some(result);
     }
 }
 
@@ -88,8 +73,6 @@ pub struct Replay {
     reached: BTreeSet<i32>,
     /// Read, and not handed out.
     waiting: VecDeque<Letter>,
-    /// Nothing more is read until less is waiting.
-    paused: bool,
     within: Duration,
 }
 
@@ -104,6 +87,7 @@ impl Replay {
             .set("partition.assignment.strategy", "cooperative-sticky")
             .set("session.timeout.ms", SESSION_TIMEOUT.as_millis().to_string())
             .set("heartbeat.interval.ms", "1000")
+            .set("socket.timeout.ms", letters.within().as_millis().to_string())
             .set("queued.max.messages.kbytes", AHEAD_MAX_KIB)
             .create_with_context(Membership::default())?;
         member.subscribe(&[letters.topic()])?;
@@ -113,7 +97,6 @@ impl Replay {
             ends: letters.ends().collect(),
             reached: BTreeSet::new(),
             waiting: VecDeque::new(),
-            paused: false,
             within: letters.within(),
         };
         replay.settle()?;
@@ -124,7 +107,7 @@ impl Replay {
     fn settle(&mut self) -> Result<(), LettersError> {
         let (mut waited, mut settled) = (Duration::ZERO, Duration::ZERO);
         loop {
-            let ours = self.member.context().0.lock().ours.as_ref().map(BTreeSet::len);
+            let ours = self.member.context().0.lock().as_ref().map(BTreeSet::len);
             match ours {
                 None if waited >= JOIN_WITHIN => return Err(LettersError::NoGroup(JOIN_WITHIN)),
                 Some(0) if settled >= SETTLE => return Err(LettersError::Busy),
@@ -161,7 +144,7 @@ impl Replay {
 
     /// What is ours now; what was read of others is theirs.
     fn ours(&mut self) -> BTreeSet<i32> {
-        let ours = self.member.context().0.lock().ours.clone().unwrap_or_default();
+        let ours = self.member.context().0.lock().clone().unwrap_or_default();
         self.waiting.retain(|letter| ours.contains(&letter.position.partition));
         self.reached.retain(|number| ours.contains(number));
         ours
@@ -173,7 +156,6 @@ impl Replay {
     /// # Errors
     /// [`LettersError`]; [`LettersError::Lost`] where another replay has taken over.
     pub fn next_batch(&mut self) -> Result<Vec<Letter>, LettersError> {
-        self.resume()?;
         let mut silent = Duration::ZERO;
         loop {
             let ours = self.ours();
@@ -211,49 +193,18 @@ impl Replay {
             if list.count() < behind.len() {
                 return Err(LettersError::Lost);
             }
-            match self.commit(&list, &mut waited) {
+            if behind.is_empty() {
+                return Ok(());
+            }
+            // Waits at most a session for the coordinator, and `within` for its answer.
+            match self.member.commit(&list, CommitMode::Sync) {
                 Ok(()) => return Ok(()),
-                Err(LettersError::Library(error)) if is_passing(&error) && waited < self.within => {}
-                Err(LettersError::Library(error)) if is_lost(&error) => return Err(LettersError::Lost),
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    /// Stops reading.
-    fn pause(&mut self) -> Result<(), LettersError> {
-        if !std::mem::replace(&mut self.paused, true) {
-            self.member.pause(&self.member.assignment()?)?;
-        }
-        Ok(())
-    }
-
-    fn resume(&mut self) -> Result<(), LettersError> {
-        if self.waiting.len() < BATCH_MAX && std::mem::take(&mut self.paused) {
-            self.member.resume(&self.member.assignment()?)?;
-        }
-        Ok(())
-    }
-
-    /// Says it without waiting inside the library, which may do so for minutes while a broker is away.
-    fn commit(&mut self, list: &TopicPartitionList, waited: &mut Duration) -> Result<(), LettersError> {
-        if list.count() == 0 {
-            return Ok(());
-        }
-        self.member.context().0.lock().committed = None;
-        self.member.commit(list, CommitMode::Async)?;
-        loop {
-            if !self.poll() {
-                *waited += POLL;
-            }
-            if self.waiting.len() >= READ_MAX {
-                self.pause()?;
-            }
-            if let Some(committed) = self.member.context().0.lock().committed.take() {
-                return committed.map_err(LettersError::Library);
-            }
-            if *waited >= self.within {
-                return Err(LettersError::Silent(self.within));
+                Err(error) if is_passing(&error) && waited < self.within => {
+                    self.poll();
+                    waited += POLL;
+                }
+                Err(error) if is_lost(&error) => return Err(LettersError::Lost),
+                Err(error) => return Err(error.into()),
             }
         }
     }
