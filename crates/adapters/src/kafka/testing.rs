@@ -13,7 +13,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rskafka::client::ClientBuilder;
 use rskafka::client::partition::{OffsetAt, UnknownTopicHandling};
@@ -239,6 +239,16 @@ impl Topics {
         let topic = extra.iter().fold(topic, |topic, (name, value)| topic.set(name, value));
         let created = admin(&self.settings).create_topics([&topic], &options()).await.unwrap();
         assert!(created.iter().all(Result::is_ok), "{created:?}");
+    }
+
+    /// Gives one of them more partitions.
+    pub async fn grow(&self, name: &str, partitions: usize) {
+        let more = NewPartitions::new(name, partitions);
+        let grown = admin(&self.settings)
+            .create_partitions([&more], &options())
+            .await
+            .unwrap();
+        assert!(grown.iter().all(Result::is_ok), "{grown:?}");
     }
 
     /// Who leads a partition of the topic of order events, and how many copies of it are in sync; nobody

@@ -73,6 +73,11 @@ pub(crate) struct Notifier {
     pub(crate) url: String,
 }
 
+/// The group of those who are notified.
+pub(crate) fn group(topics: &Topics) -> String {
+    format!("group-of-{}", topics.settings.topic)
+}
+
 /// The settings of a process on topics.
 fn arguments(topics: &Topics) -> Vec<String> {
     let kafka = &topics.settings;
@@ -80,7 +85,7 @@ fn arguments(topics: &Topics) -> Vec<String> {
         ("kafka.brokers", kafka.brokers.join(",")),
         ("kafka.topic", kafka.topic.clone()),
         ("kafka.dead_letter_topic", kafka.dead_letter_topic.clone()),
-        ("notifier.group", format!("group-of-{}", kafka.topic)),
+        ("notifier.group", group(topics)),
         ("notifier.session_timeout_ms", "3000".to_owned()),
     ];
     settings
@@ -187,6 +192,15 @@ impl Notifier {
         assert_eq!(status.code(), Some(0), "the last lines: {last:?}");
         drop(lines);
         self.events()
+    }
+
+    /// Asks it to end; all lines of events, and how many are in what it said so, to its end.
+    pub(crate) async fn stop_saying(self, msg: &str) -> (Vec<Value>, u64) {
+        let lines = Arc::clone(&self.lines);
+        let events = self.stop().await;
+        let lines = lines.lock().unwrap();
+        let said = lines.iter().filter(|line| line["msg"] == msg);
+        (events, said.map(|line| line["events"].as_u64().unwrap()).sum())
     }
 
     /// Ends it as a crash does; all lines of events.

@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, reason = "figures of a run belong to its report")]
 #![recursion_limit = "256"] // the futures of the HTTP client lie deep
 
+mod commit;
 mod dlq;
 #[path = "../support/figures.rs"]
 #[allow(dead_code, reason = "shared: each test target uses a part of it")]
@@ -16,4 +17,5 @@ mod receiver;
 mod replay;
 mod restart;
 mod tally;
+mod told;
 mod webhook;

@@ -156,6 +156,32 @@ async fn random_bytes_become_dead_letters_one_by_one() {
     assert!(peak < MEMORY_MAX_KIB, "{peak} KiB");
 }
 
+/// Few and long: what is held is bounded by bytes too, while the dead letters take their time.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_longest_messages_there_are_do_not_fill_the_memory() {
+    const LONG: usize = 900_000;
+    let messages = size(150, 600);
+    let topics = Topics::fresh(&Broker::shared(), &[]).await;
+    let (stranger, value) = (Stranger::of(&topics), vec![b'x'; LONG]);
+    for at in 0..messages {
+        stranger.send(i32::from(at % 2 == 1), Some(&value), Some("long")).await;
+    }
+    let notifier = Notifier::start(&topics, &[]);
+    let mut peak = 0;
+    let took = figures::until("all letters", 4 * PATIENCE, async || {
+        peak = peak.max(notifier.resident_kib());
+        notifier.said("event sent to the dead letters").len() == messages
+    })
+    .await;
+    notifier.stop().await;
+    figure(format_args!(
+        "{messages} messages of {LONG} bytes: dead letters in {} ms, at most {} MiB",
+        took.as_millis(),
+        peak / 1024
+    ));
+    assert!(peak < MEMORY_MAX_KIB, "{peak} KiB");
+}
+
 #[tokio::test]
 async fn while_the_dead_letter_topic_is_missing_the_partition_waits_and_the_other_goes_on() {
     let topics = Topics::missing(&Broker::shared());
