@@ -142,6 +142,12 @@ impl Notifier {
         lines.iter().filter(|line| line["msg"] == msg).cloned().collect()
     }
 
+    /// How many lines have this message; without a copy of each.
+    pub(crate) fn times(&self, msg: &str) -> usize {
+        let lines = self.lines.lock().unwrap();
+        lines.iter().filter(|line| line["msg"] == msg).count()
+    }
+
     /// The lines of events so far.
     pub(crate) fn events(&self) -> Vec<Value> {
         self.said("order event")
