@@ -155,7 +155,7 @@ async fn killed_in_the_middle_it_loses_nothing_and_repeats_a_batch_at_most() {
     let began = figures::now();
     for _ in 0..kills {
         let mut one = AtWork::start(&topics);
-        one.lines(rand::random_range(1..600));
+        one.lines(2 * BATCH_MAX + rand::random_range(1..600));
         one.signal("-KILL");
         drop(one);
         let sent = back(&topics).await.len();
