@@ -14,6 +14,7 @@ cd "$(dirname "$0")/.."
 exec </dev/null
 
 OUT=var/faults
+TARGETS=(--test faults --test notifier)
 export APP_FAULT_ROUNDS=${APP_FAULT_ROUNDS:-issue}
 
 need_rust
@@ -28,7 +29,7 @@ if [ -z "${APP_TEST_POSTGRES:-}" ]; then
 fi
 code=0
 cargo nextest run --config-file scripts/nextest.toml --profile faults --no-capture \
-    --locked --package app --test faults "$@" 2>&1 | tee "$OUT/faults.log" || code=$?
+    --locked --package app "${TARGETS[@]}" "$@" 2>&1 | tee "$OUT/faults.log" || code=$?
 printf '\n== figures\n'
 sed -n 's/^figure: //p' "$OUT/faults.log" | tee "$OUT/figures.txt"
 exit "$code"

@@ -4,6 +4,8 @@
 mod blocked;
 #[path = "../support/cluster.rs"]
 mod cluster;
+#[path = "../support/figures.rs"]
+#[allow(dead_code, reason = "shared: each test target uses a part of it")]
 mod figures;
 mod frozen;
 mod full;
