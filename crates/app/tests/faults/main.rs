@@ -1,6 +1,7 @@
 //! LOMS on a real Postgres, in trouble: processes of `app --role loms` are killed, frozen, blocked
 //! and raced. `just faults` runs as many rounds as the design asks for; the test command runs few.
 
+mod account;
 mod blocked;
 #[path = "../support/cluster.rs"]
 mod cluster;
@@ -10,17 +11,21 @@ mod full;
 #[path = "../support/harness.rs"]
 #[allow(dead_code, reason = "shared: each test target uses a part of it")]
 mod harness;
+mod heard;
 mod killed;
 mod load;
 mod loms;
 mod middle;
 mod migration;
+mod pipeline;
 mod primary;
 #[path = "../support/process.rs"]
 #[allow(dead_code, reason = "shared: each test target uses a part of it")]
 mod process;
+mod published;
 mod races;
 mod report;
 mod stage;
 mod standby;
 mod verify;
+mod wire;

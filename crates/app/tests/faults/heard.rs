@@ -1,0 +1,200 @@
+//! Notifiers that may be killed and started again, and what they told: an entry a line, over all of
+//! them in the order in which they told it. Entries are small: a test may have millions.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use domain::clock::Moment;
+use domain::order::status::OrderStatus;
+use serde::Deserialize;
+
+use crate::harness::{PATIENCE, free_port};
+
+/// An event as somebody told it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Event {
+    pub(crate) id: i64,
+    pub(crate) order: i64,
+    pub(crate) status: OrderStatus,
+    /// In milliseconds since 1970.
+    pub(crate) moment: i64,
+}
+
+/// A line of a notifier.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    event: Event,
+    offset: i64,
+    partition: i32,
+    /// The number of its process.
+    by: u32,
+}
+
+/// What all notifiers of a test told.
+#[derive(Debug, Default)]
+pub(crate) struct Heard {
+    entries: Vec<Entry>,
+    /// Repeats that they knew as such, and told by their number only.
+    passed_over: u64,
+    /// Lines that are none, of processes that were killed while they wrote.
+    torn: usize,
+}
+
+impl Heard {
+    /// How many lines of events there are.
+    pub(crate) fn count(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Repeats that notifiers passed over.
+    pub(crate) fn passed_over(&self) -> u64 {
+        self.passed_over
+    }
+
+    /// How often a kill met a process in the middle of a line.
+    pub(crate) fn torn(&self) -> usize {
+        self.torn
+    }
+
+    /// All events, in the order in which they were told.
+    pub(crate) fn events(&self) -> impl Iterator<Item = Event> + use<'_> {
+        self.entries.iter().map(|entry| entry.event)
+    }
+
+    /// The last offset of each partition of which this process told.
+    pub(crate) fn last_of(&self, number: u32) -> BTreeMap<i32, i64> {
+        let of = self.entries.iter().filter(|entry| entry.by == number);
+        of.map(|entry| (entry.partition, entry.offset)).collect()
+    }
+
+    /// How many of its lines stand at these offsets or behind them.
+    pub(crate) fn beyond(&self, number: u32, offsets: &BTreeMap<i32, i64>) -> usize {
+        let beyond = |entry: &&Entry| {
+            let at = offsets.get(&entry.partition).copied().unwrap_or(0);
+            entry.by == number && entry.offset >= at
+        };
+        self.entries.iter().filter(beyond).count()
+    }
+
+    fn hear(&mut self, by: u32, text: &str) {
+        let Ok(line) = serde_json::from_str::<Line<'_>>(text) else {
+            self.torn += 1;
+            return;
+        };
+        match line.msg.as_ref() {
+            "order event" => self.entries.push(line.entry(by)),
+            "repeated events passed over" => self.passed_over += line.events.unwrap(),
+            _ => {}
+        }
+    }
+}
+
+/// What counts in a line of the notifier.
+#[derive(Deserialize)]
+struct Line<'a> {
+    #[serde(borrow)]
+    msg: std::borrow::Cow<'a, str>,
+    events: Option<u64>,
+    order_id: Option<i64>,
+    status: Option<&'a str>,
+    moment: Option<&'a str>,
+    partition: Option<i32>,
+    offset: Option<i64>,
+    event_id: Option<&'a str>,
+}
+
+impl Line<'_> {
+    fn entry(&self, by: u32) -> Entry {
+        Entry {
+            event: Event {
+                id: self.event_id.unwrap().parse().unwrap(),
+                order: self.order_id.unwrap(),
+                status: OrderStatus::parse(self.status.unwrap()).unwrap(),
+                moment: Moment::parse(self.moment.unwrap()).unwrap().unix_millis(),
+            },
+            offset: self.offset.unwrap(),
+            partition: self.partition.unwrap(),
+            by,
+        }
+    }
+}
+
+/// A process of `app --role notifier`.
+pub(crate) struct Notifier {
+    pub(crate) number: u32,
+    child: Child,
+    reader: Option<JoinHandle<()>>,
+    http: String,
+}
+
+impl Notifier {
+    /// Starts one with these settings; what it tells is heard under its number.
+    pub(crate) fn start(number: u32, settings: &[(&str, &str)], heard: Arc<Mutex<Heard>>) -> Self {
+        let port = free_port();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_app"));
+        command.args(["--role", "notifier", "--set", &format!("notifier.http.port={port}")]);
+        for (name, value) in settings {
+            command.arg("--set").arg(format!("{name}={value}"));
+        }
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        let reader = std::thread::spawn(move || {
+            for line in out.lines().map_while(Result::ok) {
+                heard.lock().unwrap().hear(number, &line);
+            }
+        });
+        Self {
+            number,
+            child,
+            reader: Some(reader),
+            http: format!("http://127.0.0.1:{port}"),
+        }
+    }
+
+    /// Where `/readyz` and `/metrics` answer.
+    pub(crate) fn http(&self) -> &str {
+        &self.http
+    }
+
+    /// Kills it with -9; it is gone, and all that it told is heard, when this returns.
+    pub(crate) async fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.ended().await;
+    }
+
+    /// Ends it in order; all that it told is heard when this returns.
+    pub(crate) async fn stop(mut self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        let status = self.ended().await;
+        assert_eq!(status.code(), Some(0), "a notifier does not end in order");
+    }
+
+    async fn ended(&mut self) -> ExitStatus {
+        let ended = async {
+            loop {
+                if let Some(status) = self.child.try_wait().unwrap() {
+                    return status;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let status = tokio::time::timeout(PATIENCE, ended).await.expect("it does not end");
+        let reader = self.reader.take().unwrap();
+        tokio::task::spawn_blocking(move || reader.join().unwrap())
+            .await
+            .unwrap();
+        status
+    }
+}
+
+impl Drop for Notifier {
+    fn drop(&mut self) {
+        let _ = self.child.kill(); // of a test that failed
+        let _ = self.child.wait();
+    }
+}
