@@ -103,6 +103,11 @@ impl Loms {
         self.running().signal("CONT");
     }
 
+    /// The memory that it has now.
+    pub(crate) fn resident_kib(&self) -> u64 {
+        self.running().resident_kib()
+    }
+
     /// What it has logged so far.
     pub(crate) fn lines(&self) -> Vec<Value> {
         let out = self.running().out();
@@ -123,4 +128,17 @@ impl Loms {
         let answer = reqwest::get(format!("{}/metrics", self.http())).await.unwrap();
         answer.text().await.unwrap()
     }
+
+    /// A number of its metrics; 0 where there is none yet.
+    pub(crate) async fn number(&self, name: &str) -> f64 {
+        number(&self.metrics().await, name)
+    }
+}
+
+/// A number of the text of metrics; 0 where there is none.
+pub(crate) fn number(metrics: &str, name: &str) -> f64 {
+    let value = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    value.map_or(0.0, |value| value.parse().unwrap())
 }

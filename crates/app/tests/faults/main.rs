@@ -17,6 +17,7 @@ mod load;
 mod loms;
 mod middle;
 mod migration;
+mod outage;
 mod pipeline;
 mod primary;
 #[path = "../support/process.rs"]
@@ -27,5 +28,7 @@ mod races;
 mod report;
 mod stage;
 mod standby;
+mod steady;
+mod takeover;
 mod verify;
 mod wire;
