@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use domain::order::status::OrderStatus;
 use serde::Deserialize;
 
 use crate::harness::{PATIENCE, free_port};
+use crate::process::ready;
 
 /// An event as somebody told it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +50,17 @@ impl Heard {
     /// How many lines of events there are.
     pub(crate) fn count(&self) -> usize {
         self.entries.len()
+    }
+
+    /// How many lines this process told.
+    pub(crate) fn count_of(&self, number: u32) -> usize {
+        self.entries.iter().filter(|entry| entry.by == number).count()
+    }
+
+    /// The greatest offset of a partition of which anybody told; -1 if nobody did.
+    pub(crate) fn last(&self, partition: i32) -> i64 {
+        let of = self.entries.iter().filter(|entry| entry.partition == partition);
+        of.map(|entry| entry.offset).max().unwrap_or(-1)
     }
 
     /// Repeats that notifiers passed over.
@@ -128,6 +141,8 @@ pub(crate) struct Notifier {
     pub(crate) number: u32,
     child: Child,
     reader: Option<JoinHandle<()>>,
+    /// Nobody reads what it tells: soon it cannot tell more.
+    deaf: Arc<AtomicBool>,
     http: String,
 }
 
@@ -142,8 +157,13 @@ impl Notifier {
         }
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
+        let deaf = Arc::<AtomicBool>::default();
+        let to = Arc::clone(&deaf);
         let reader = std::thread::spawn(move || {
             for line in out.lines().map_while(Result::ok) {
+                while to.load(Ordering::Relaxed) {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
                 heard.lock().unwrap().hear(number, &line);
             }
         });
@@ -151,23 +171,26 @@ impl Notifier {
             number,
             child,
             reader: Some(reader),
+            deaf,
             http: format!("http://127.0.0.1:{port}"),
         }
     }
 
-    /// Where `/readyz` and `/metrics` answer.
-    pub(crate) fn http(&self) -> &str {
-        &self.http
+    /// Whether what it tells is left unread.
+    pub(crate) fn leave_unread(&self, unread: bool) {
+        self.deaf.store(unread, Ordering::Relaxed);
     }
 
     /// Kills it with -9; it is gone, and all that it told is heard, when this returns.
     pub(crate) async fn kill(mut self) {
         self.child.kill().unwrap();
+        self.leave_unread(false);
         self.ended().await;
     }
 
     /// Ends it in order; all that it told is heard when this returns.
     pub(crate) async fn stop(mut self) {
+        ready(&self.http).await; // before that it may not listen to signals
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
         let status = self.ended().await;
@@ -194,6 +217,7 @@ impl Notifier {
 
 impl Drop for Notifier {
     fn drop(&mut self) {
+        self.leave_unread(false);
         let _ = self.child.kill(); // of a test that failed
         let _ = self.child.wait();
     }
