@@ -8,6 +8,7 @@
 #   scripts/faults.sh killed      only tests whose name contains one of these words
 #
 # APP_FAULT_ROUNDS: `issue` (the default here), or how often a test does what it repeats.
+# APP_FAULT_PROFILE: the build profile of cargo's, `dev` (the default) or `release`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=scripts/tools.sh
@@ -36,7 +37,7 @@ need_service postgres APP_TEST_POSTGRES
 need_service kafka APP_TEST_KAFKA
 code=0
 cargo nextest run --config-file scripts/nextest.toml --profile faults --no-capture \
-    --locked --package app --test faults "$@" 2>&1 | tee "$OUT/faults.log" || code=$?
+    --cargo-profile "${APP_FAULT_PROFILE:-dev}" --locked --package app --test faults "$@" 2>&1 | tee "$OUT/faults.log" || code=$?
 printf '\n== figures\n'
 sed -n 's/^figure: //p' "$OUT/faults.log" | tee "$OUT/figures.txt"
 exit "$code"
