@@ -173,7 +173,7 @@ impl Pipeline {
         }
         let history = History::of(sql).await;
         let (told_again, passed_over) = {
-            let heard = self.heard();
+            let mut heard = self.heard();
             let told_again = history.agrees("the lines of all notifiers", heard.events());
             (told_again, heard.passed_over())
         };
