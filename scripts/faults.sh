@@ -22,7 +22,7 @@ need_rust
 need_python_tools
 mkdir -p "$OUT"
 STARTED=()
-trap 'for service in "${STARTED[@]}"; do scripts/services.sh down --wipe "$service"; done' EXIT
+trap '[ ${#STARTED[@]} = 0 ] || printf "%s\n" "${STARTED[@]}" | xargs -n 1 scripts/services.sh down --wipe' EXIT
 # need_service NAME VARIABLE: one that is private to this run, unless one is told of by its variable.
 need_service() {
     local name=$1 variable=$2

@@ -1,7 +1,6 @@
 //! The broker killed with -9 while batches are on their way, and frozen: orders go on without it, events
 //! wait in the outbox, and every one arrives when it is back.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use adapters::postgres::testing::Database;
@@ -117,10 +116,10 @@ async fn kill(pipeline: &Pipeline, wire: &Wire, load: &Load, sql: &Sql, tail: &m
     );
     wire.open();
     pipeline.goes_on().await;
-    let written: BTreeSet<i32> = left.in_the_topic.iter().copied().collect();
+    let written = left.partitions();
     let met = [
-        (Class::NotWritten, on_their_way > written.len()),
-        (Class::WrittenNotAcknowledged, !written.is_empty()),
+        (Class::NotWritten, on_their_way > written),
+        (Class::WrittenNotAcknowledged, written > 0),
         (Class::NoneOnItsWay, on_their_way == 0),
     ];
     let classes = met.into_iter().filter(|(_, met)| *met).map(|(class, _)| class);

@@ -1,5 +1,5 @@
-//! Notifiers that may be killed and started again, and what they told: an entry a line, over all of
-//! them in the order in which they told it. Entries are small: a test may have millions.
+//! Notifiers that may be killed and started again, and what they told: an entry a line. Entries are
+//! small: a test may have millions.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
@@ -30,6 +30,8 @@ pub(crate) struct Event {
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     event: Event,
+    /// When it was told, in milliseconds since 1970. Lines may be read later.
+    at: i64,
     offset: i64,
     partition: i32,
     /// The number of its process.
@@ -73,8 +75,9 @@ impl Heard {
         self.torn
     }
 
-    /// All events, in the order in which they were told.
-    pub(crate) fn events(&self) -> impl Iterator<Item = Event> + use<'_> {
+    /// All events, in the order in which they were told: a partition goes from one notifier to another.
+    pub(crate) fn events(&mut self) -> impl Iterator<Item = Event> + use<'_> {
+        self.entries.sort_by_key(|entry| entry.at);
         self.entries.iter().map(|entry| entry.event)
     }
 
@@ -111,6 +114,7 @@ impl Heard {
 struct Line<'a> {
     #[serde(borrow)]
     msg: std::borrow::Cow<'a, str>,
+    ts: &'a str,
     events: Option<u64>,
     order_id: Option<i64>,
     status: Option<&'a str>,
@@ -122,13 +126,15 @@ struct Line<'a> {
 
 impl Line<'_> {
     fn entry(&self, by: u32) -> Entry {
+        let millis = |moment: &str| Moment::parse(moment).unwrap().unix_millis();
         Entry {
             event: Event {
                 id: self.event_id.unwrap().parse().unwrap(),
                 order: self.order_id.unwrap(),
                 status: OrderStatus::parse(self.status.unwrap()).unwrap(),
-                moment: Moment::parse(self.moment.unwrap()).unwrap().unix_millis(),
+                moment: millis(self.moment.unwrap()),
             },
+            at: millis(self.ts),
             offset: self.offset.unwrap(),
             partition: self.partition.unwrap(),
             by,

@@ -2,7 +2,7 @@
 //! it waits until nothing is left on the way, and holds the lines of all notifiers, and the topic, against
 //! the history in the database.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -173,7 +173,7 @@ impl Pipeline {
         }
         let history = History::of(sql).await;
         let (told_again, passed_over) = {
-            let heard = self.heard();
+            let mut heard = self.heard();
             let told_again = history.agrees("the lines of all notifiers", heard.events());
             (told_again, heard.passed_over())
         };
@@ -227,12 +227,17 @@ pub(crate) struct Tail<'a> {
 /// Events that are not marked as sent.
 #[derive(Debug, Default)]
 pub(crate) struct Unmarked {
-    /// The partitions of those that stand in the topic, once for each event.
-    pub(crate) in_the_topic: Vec<i32>,
+    /// The partitions of those that stand in the topic.
+    in_the_topic: BTreeSet<i32>,
     /// How many do not.
     pub(crate) only_in_the_outbox: usize,
-    /// How many messages there are more than when it was looked at last.
-    pub(crate) more: usize,
+}
+
+impl Unmarked {
+    /// In how many partitions some of them stand.
+    pub(crate) fn partitions(&self) -> usize {
+        self.in_the_topic.len()
+    }
 }
 
 impl<'a> Tail<'a> {
@@ -258,7 +263,6 @@ impl<'a> Tail<'a> {
                 there.insert(event(standing).id, partition);
             });
             read.await;
-            found.more += news;
             if news == 0 {
                 break;
             }
@@ -266,7 +270,9 @@ impl<'a> Tail<'a> {
         }
         for event in unsent(sql).await {
             match self.there.get(&event) {
-                Some(partition) => found.in_the_topic.push(*partition),
+                Some(partition) => {
+                    found.in_the_topic.insert(*partition);
+                }
                 None => found.only_in_the_outbox += 1,
             }
         }

@@ -21,25 +21,35 @@ const KILLS_OF_THE_ISSUE: usize = 50;
 /// Kills at aimed moments that may follow the random ones until every class was hit.
 const AIMED_MAX: usize = 30;
 
-/// Where a kill landed.
+/// What the network takes, one way: most of the time a batch is on its way.
+const DELAY: Duration = Duration::from_millis(5);
+
+/// Where a kill landed. There may be a batch on its way to each partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Class {
-    /// Events were committed, and not published.
+    /// A batch was on its way, and did not get there.
     BeforePublish,
     /// Events were published, and not marked as sent.
     BetweenPublishAndMark,
-    /// All that was committed was published and marked.
+    /// All that was published was marked, and no batch was on its way.
     AfterMark,
 }
 
 const CLASSES: [Class; 3] = [Class::BeforePublish, Class::BetweenPublishAndMark, Class::AfterMark];
 
+/// What a kill left behind.
+struct Left {
+    unmarked: Unmarked,
+    /// Batches on their way, or their answers.
+    on_their_way: usize,
+}
+
 impl Class {
-    fn holds(self, left: &Unmarked) -> bool {
+    fn holds(self, Left { unmarked, on_their_way }: &Left) -> bool {
         match self {
-            Self::BeforePublish => left.only_in_the_outbox > 0,
-            Self::BetweenPublishAndMark => !left.in_the_topic.is_empty(),
-            Self::AfterMark => left.more > 0 && left.only_in_the_outbox == 0 && left.in_the_topic.is_empty(),
+            Self::BeforePublish => *on_their_way > unmarked.partitions(),
+            Self::BetweenPublishAndMark => unmarked.partitions() > 0,
+            Self::AfterMark => *on_their_way == 0 && unmarked.partitions() == 0,
         }
     }
 }
@@ -64,7 +74,7 @@ async fn loms_is_killed_before_and_after_publish_and_mark() {
     database.stock(&stock()).await;
     let sql = database.admin().await;
     let pipeline = Pipeline::on_the_shared_broker().await;
-    let wire = Wire::to(&pipeline.broker.address, Duration::ZERO).await;
+    let wire = Wire::to(&pipeline.broker.address, DELAY).await;
     let mut loms = pipeline.loms(&url(&database), &wire.address, &[]).await;
     let notifier = pipeline.notifier(&[]);
     let plan = modest(vec![loms.grpc()]);
@@ -126,15 +136,15 @@ async fn aim(class: Option<Class>, wire: &Wire, sql: &Sql) {
 }
 
 /// Kills it; what it left behind.
-async fn kill(loms: &mut Loms, wire: &Wire, sql: &Sql, tail: &mut Tail<'_>) -> Unmarked {
-    wire.cut(|| loms.kill()).await;
+async fn kill(loms: &mut Loms, wire: &Wire, sql: &Sql, tail: &mut Tail<'_>) -> Left {
+    let on_their_way = wire.cut(|| loms.kill()).await;
     let query = "select count(*) from pg_stat_activity
         where datname = current_database() and application_name like 'loms%'";
     until("its sessions end with it", PATIENCE, async || {
         sql.query_one(query, &[]).await.unwrap().get::<_, i64>(0) == 0
     })
     .await;
-    let left = tail.unmarked(sql).await;
+    let unmarked = tail.unmarked(sql).await;
     wire.open();
-    left
+    Left { unmarked, on_their_way }
 }
