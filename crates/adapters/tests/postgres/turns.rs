@@ -78,7 +78,7 @@ async fn a_silent_holder_loses_it() {
 #[tokio::test]
 async fn a_holder_that_is_silent_in_the_middle_of_an_answer_loses_it() {
     frozen_after(async |session| {
-        let endless = "select repeat('x', 1000) from generate_series(1, 100000000)";
+        let endless = "select repeat('x', 1000), generate_series(1, 100000000)";
         let rows = session.query_raw(endless, Vec::<i64>::new()).await.unwrap();
         pin!(rows).next().await.unwrap().unwrap();
     })

@@ -93,7 +93,7 @@ fn grows(what: &str, seen: &[Seen], of: impl Fn(&Seen) -> f64) {
 }
 
 fn most_kib(seen: &[Seen]) -> u64 {
-    seen.iter().map(|seen| seen.resident_kib).max().unwrap()
+    seen.iter().map(|seen| seen.resident_kib).max().unwrap_or(0)
 }
 
 /// The spans of an outage.
@@ -155,7 +155,9 @@ impl Outage {
             figure(format!("{broker}, {span}: {pace}"));
         }
         let Seen { backlog, age, .. } = self.waiting;
-        let published = self.seen[2].last().unwrap().published - self.waiting.published;
+        let published = self.seen[2]
+            .last()
+            .map_or(0.0, |seen| seen.published - self.waiting.published);
         let drained = self.drained.as_secs_f64();
         figure(format!(
             "{broker}: named by /readyz after {} ms; in the end {backlog} events wait, the oldest for {age:.0} s; \
@@ -176,7 +178,13 @@ impl Outage {
 
     #[allow(clippy::cast_precision_loss, reason = "numbers of orders are far below 2^52")]
     fn is_as_it_must(&self) {
-        let rate = f64::from(self.rate);
+        let (rate, waiting, away) = (f64::from(self.rate), self.waiting, &self.seen[1]);
+        grows("the backlog", away, |seen| seen.backlog);
+        grows("the age of the oldest event", away, |seen| seen.age);
+        let made = (self.paces[1].done * EVENTS_AN_ORDER) as f64;
+        let least = made - rate * LAG.as_secs_f64() * EVENTS_AN_ORDER as f64;
+        assert!(waiting.backlog >= least, "{made} events came: {waiting:?}");
+        assert!(waiting.age >= (self.length - LAG).as_secs_f64(), "{waiting:?}");
         for (span, pace) in SPANS.iter().zip(&self.paces) {
             let (done, due) = (pace.done as f64, pace.due as f64);
             assert!(
@@ -184,13 +192,6 @@ impl Outage {
                 "orders do not go on at {rate}/s {span}: {pace}"
             );
         }
-        let (waiting, away) = (self.waiting, &self.seen[1]);
-        grows("the backlog", away, |seen| seen.backlog);
-        grows("the age of the oldest event", away, |seen| seen.age);
-        let made = (self.paces[1].done * EVENTS_AN_ORDER) as f64;
-        let least = made - rate * LAG.as_secs_f64() * EVENTS_AN_ORDER as f64;
-        assert!(waiting.backlog >= least, "{made} events came: {waiting:?}");
-        assert!(waiting.age >= (self.length - LAG).as_secs_f64(), "{waiting:?}");
         let memory = self.memory_kib();
         assert!(
             memory[1].max(memory[2]) <= memory[0] + MEMORY_MORE_MAX_KIB,
