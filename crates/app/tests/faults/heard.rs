@@ -4,8 +4,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -148,7 +147,7 @@ pub(crate) struct Notifier {
     child: Child,
     reader: Option<JoinHandle<()>>,
     /// Nobody reads what it tells: soon it cannot tell more.
-    deaf: Arc<AtomicBool>,
+    deaf: Arc<(Mutex<bool>, Condvar)>,
     http: String,
 }
 
@@ -163,13 +162,12 @@ impl Notifier {
         }
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
-        let deaf = Arc::<AtomicBool>::default();
+        let deaf = Arc::<(Mutex<bool>, Condvar)>::default();
         let to = Arc::clone(&deaf);
         let reader = std::thread::spawn(move || {
             for line in out.lines().map_while(Result::ok) {
-                while to.load(Ordering::Relaxed) {
-                    std::thread::sleep(Duration::from_millis(5));
-                }
+                let (deaf, listens) = &*to;
+                drop(listens.wait_while(deaf.lock().unwrap(), |deaf| *deaf).unwrap());
                 heard.lock().unwrap().hear(number, &line);
             }
         });
@@ -184,7 +182,9 @@ impl Notifier {
 
     /// Whether what it tells is left unread.
     pub(crate) fn leave_unread(&self, unread: bool) {
-        self.deaf.store(unread, Ordering::Relaxed);
+        let (deaf, listens) = &*self.deaf;
+        *deaf.lock().unwrap() = unread;
+        listens.notify_all();
     }
 
     /// Kills it with -9; it is gone, and all that it told is heard, when this returns.
