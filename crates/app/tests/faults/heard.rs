@@ -1,7 +1,7 @@
 //! Notifiers that may be killed and started again, and what they told: an entry a line. Entries are
 //! small: a test may have millions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
@@ -14,6 +14,9 @@ use serde::Deserialize;
 
 use crate::harness::{PATIENCE, free_port};
 use crate::process::ready;
+
+/// Lines beside events that are kept.
+const SAID_MAX: usize = 20;
 
 /// An event as somebody told it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +48,8 @@ pub(crate) struct Heard {
     passed_over: u64,
     /// Lines that are none, of processes that were killed while they wrote.
     torn: usize,
+    /// The last lines that are no events, for a test that fails.
+    said: VecDeque<String>,
 }
 
 impl Heard {
@@ -67,6 +72,11 @@ impl Heard {
     /// Repeats that notifiers passed over.
     pub(crate) fn passed_over(&self) -> u64 {
         self.passed_over
+    }
+
+    /// The last lines that are no events, the last one first.
+    pub(crate) fn said(&self) -> Vec<String> {
+        self.said.iter().cloned().collect()
     }
 
     /// How often a kill met a process in the middle of a line.
@@ -103,7 +113,10 @@ impl Heard {
         match line.msg.as_ref() {
             "order event" => self.entries.push(line.entry(by)),
             "repeated events passed over" => self.passed_over += line.events.unwrap(),
-            _ => {}
+            _ => {
+                self.said.truncate(SAID_MAX - 1);
+                self.said.push_front(format!("{by}: {text}"));
+            }
         }
     }
 }
