@@ -28,7 +28,7 @@ const ASKED_WITHIN: Duration = Duration::from_secs(30);
 const SESSION_MS: &str = "1000";
 
 /// A LOMS that cannot connect when it starts ends. On a busy machine it gets more time than by default.
-const CONNECT_MS: &str = "10000";
+const CONNECT_MS: &str = "3000";
 
 /// Topics, who uses them, and what was heard.
 pub(crate) struct Pipeline {
