@@ -1,11 +1,10 @@
 //! Notifiers that may be killed and started again, and what they told: an entry a line. Entries are
 //! small: a test may have millions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -15,6 +14,9 @@ use serde::Deserialize;
 
 use crate::harness::{PATIENCE, free_port};
 use crate::process::ready;
+
+/// Lines beside events that are kept.
+const SAID_MAX: usize = 20;
 
 /// An event as somebody told it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +48,8 @@ pub(crate) struct Heard {
     passed_over: u64,
     /// Lines that are none, of processes that were killed while they wrote.
     torn: usize,
+    /// The last lines that are no events, for a test that fails.
+    said: VecDeque<String>,
 }
 
 impl Heard {
@@ -68,6 +72,11 @@ impl Heard {
     /// Repeats that notifiers passed over.
     pub(crate) fn passed_over(&self) -> u64 {
         self.passed_over
+    }
+
+    /// The last lines that are no events, the last one first.
+    pub(crate) fn said(&self) -> Vec<String> {
+        self.said.iter().cloned().collect()
     }
 
     /// How often a kill met a process in the middle of a line.
@@ -104,7 +113,10 @@ impl Heard {
         match line.msg.as_ref() {
             "order event" => self.entries.push(line.entry(by)),
             "repeated events passed over" => self.passed_over += line.events.unwrap(),
-            _ => {}
+            _ => {
+                self.said.truncate(SAID_MAX - 1);
+                self.said.push_front(format!("{by}: {text}"));
+            }
         }
     }
 }
@@ -148,7 +160,7 @@ pub(crate) struct Notifier {
     child: Child,
     reader: Option<JoinHandle<()>>,
     /// Nobody reads what it tells: soon it cannot tell more.
-    deaf: Arc<AtomicBool>,
+    deaf: Arc<(Mutex<bool>, Condvar)>,
     http: String,
 }
 
@@ -163,13 +175,12 @@ impl Notifier {
         }
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
-        let deaf = Arc::<AtomicBool>::default();
+        let deaf = Arc::<(Mutex<bool>, Condvar)>::default();
         let to = Arc::clone(&deaf);
         let reader = std::thread::spawn(move || {
             for line in out.lines().map_while(Result::ok) {
-                while to.load(Ordering::Relaxed) {
-                    std::thread::sleep(Duration::from_millis(5));
-                }
+                let (deaf, listens) = &*to;
+                drop(listens.wait_while(deaf.lock().unwrap(), |deaf| *deaf).unwrap());
                 heard.lock().unwrap().hear(number, &line);
             }
         });
@@ -184,7 +195,9 @@ impl Notifier {
 
     /// Whether what it tells is left unread.
     pub(crate) fn leave_unread(&self, unread: bool) {
-        self.deaf.store(unread, Ordering::Relaxed);
+        let (deaf, listens) = &*self.deaf;
+        *deaf.lock().unwrap() = unread;
+        listens.notify_all();
     }
 
     /// Kills it with -9; it is gone, and all that it told is heard, when this returns.

@@ -6,6 +6,9 @@ use serde_json::Value;
 
 use crate::process::{Ended, Ports, Running, ready, run};
 
+/// Lines that a failed test shows.
+const LAST_LINES: usize = 20;
+
 /// A process, or the place of one that was killed.
 pub(crate) struct Loms {
     running: Option<Running>,
@@ -141,4 +144,17 @@ pub(crate) fn number(metrics: &str, name: &str) -> f64 {
         .lines()
         .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     value.map_or(0.0, |value| value.parse().unwrap())
+}
+
+/// Of a test that failed: what it said last.
+impl Drop for Loms {
+    #[allow(clippy::print_stderr, reason = "why a test failed is for who runs it")]
+    fn drop(&mut self) {
+        if std::thread::panicking() && self.running.is_some() {
+            let lines = self.lines();
+            for line in &lines[lines.len().saturating_sub(LAST_LINES)..] {
+                eprintln!("loms: {line}");
+            }
+        }
+    }
 }

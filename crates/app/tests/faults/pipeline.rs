@@ -16,7 +16,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use tokio_postgres::Client as Sql;
 
 use crate::account::{Account, History};
-use crate::figures::until;
+use crate::figures::{now, until};
 use crate::heard::{Event, Heard, Notifier};
 use crate::loms::Loms;
 
@@ -26,6 +26,9 @@ const DRAINED_WITHIN: Duration = Duration::from_secs(120);
 const ASKED_WITHIN: Duration = Duration::from_secs(30);
 /// How long the group waits for a member that was killed; the least that a notifier may have.
 const SESSION_MS: &str = "1000";
+
+/// A LOMS that cannot connect when it starts ends. On a busy machine it gets more time than by default.
+const CONNECT_MS: &str = "3000";
 
 /// Topics, who uses them, and what was heard.
 pub(crate) struct Pipeline {
@@ -94,7 +97,8 @@ impl Pipeline {
     /// A LOMS on a database, ready, which publishes by these brokers: [`Broker::address`], or what a test
     /// puts before it.
     pub(crate) async fn loms(&self, url: &str, brokers: &str, settings: &[(&str, &str)]) -> Loms {
-        let settings = [&self.settings(brokers), settings].concat();
+        let patient = [("postgres.connect_timeout_ms", CONNECT_MS)];
+        let settings = [&self.settings(brokers), &patient[..], settings].concat();
         Loms::start(url, &settings).await
     }
 
@@ -114,8 +118,18 @@ impl Pipeline {
 
     /// Waits until notifiers have told something more.
     pub(crate) async fn goes_on(&self) -> Duration {
-        let before = self.heard().count();
-        until("events arrive", DRAINED_WITHIN, async || self.heard().count() > before).await
+        let (before, began) = (self.heard().count(), now());
+        while self.heard().count() == before {
+            if began.elapsed() > DRAINED_WITHIN {
+                let (ends, committed) = (self.ends().await, self.committed().await);
+                let said = self.heard().said();
+                panic!(
+                    "no event arrives: the topic ends at {ends:?}, the group is at {committed:?} and says {said:#?}"
+                );
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        began.elapsed()
     }
 
     /// Asks the broker apart from the test's runtime.

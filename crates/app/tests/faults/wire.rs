@@ -37,6 +37,8 @@ struct Shared {
     delay: Duration,
     hold: watch::Sender<Hold>,
     held: watch::Sender<usize>,
+    /// Batches that LOMS sent.
+    sent: watch::Sender<usize>,
     open: watch::Sender<bool>,
     links: watch::Sender<usize>,
     /// Batches whose connection was cut before their answer.
@@ -61,6 +63,7 @@ impl Wire {
             delay,
             hold: watch::Sender::new(Hold::Nothing),
             held: watch::Sender::new(0),
+            sent: watch::Sender::new(0),
             open: watch::Sender::new(true),
             links: watch::Sender::new(0),
             cut_off: AtomicUsize::new(0),
@@ -88,6 +91,13 @@ impl Wire {
         let mut held = self.shared.held.subscribe();
         let held = tokio::time::timeout(PATIENCE, held.wait_for(|held| *held > 0)).await;
         held.expect("batches are sent").unwrap();
+    }
+
+    /// Waits until LOMS sends the next batch.
+    pub(crate) async fn leaves(&self) {
+        let mut sent = self.shared.sent.subscribe();
+        let sent = tokio::time::timeout(PATIENCE, sent.changed()).await;
+        sent.expect("batches are sent").unwrap();
     }
 
     /// Does something, cuts all connections, and takes none until [`Wire::open`]. What is held back gets
@@ -172,6 +182,7 @@ async fn forth(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, flying: &Flying,
     while let Some(frame) = frame(&mut from).await {
         if frame[4..6] == PRODUCE {
             flying.lock().unwrap().insert(frame[8..12].try_into().unwrap());
+            shared.sent.send_modify(|sent| *sent += 1);
             shared.pass(Hold::Batches).await;
         }
         if to.write_all(&frame).await.is_err() {
