@@ -113,6 +113,25 @@ async fn holder(sql: &Sql) -> Option<String> {
     found.first().map(|row| row.get(0))
 }
 
+/// Waits until an instance makes orders again.
+async fn is_ready_again(side: &Side, trouble: Trouble) {
+    let (began, mut said) = (now(), "nothing".to_owned());
+    loop {
+        if let Ok(answer) = reqwest::get(format!("{}/readyz", side.loms.http())).await {
+            if answer.status() == 200 {
+                return;
+            }
+            said = answer.text().await.unwrap();
+        }
+        assert!(
+            began.elapsed() < PATIENCE,
+            "{} does not get ready again after {trouble:?}, it says {said}",
+            side.name
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 /// How long it took until the other went on.
 struct TakenOver {
     turn: Duration,
@@ -159,12 +178,7 @@ async fn round(trouble: Trouble, sides: &[Side; 2], sql: &Sql, pipeline: &Pipeli
 
     first.wake(trouble, pipeline).await;
     pipeline.goes_on().await;
-    // It is back when it has orders made again.
-    until("the first one is ready again", PATIENCE, async || {
-        let answer = reqwest::get(format!("{}/readyz", first.loms.http())).await;
-        answer.is_ok_and(|answer| answer.status() == 200)
-    })
-    .await;
+    is_ready_again(first, trouble).await;
     assert_eq!(
         holder(sql).await.as_deref(),
         Some(second.name),
