@@ -17,6 +17,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicRe
 use rdkafka::client::DefaultClientContext;
 use rskafka::client::ClientBuilder;
 use rskafka::client::partition::{OffsetAt, UnknownTopicHandling};
+use rskafka::record::RecordAndOffset;
 
 use super::librdkafka;
 use super::settings::{Authority, KafkaSettings, Login, Mechanism, Security};
@@ -128,6 +129,11 @@ impl Broker {
             .unwrap();
         let said = String::from_utf8_lossy(&done.stderr);
         assert!(done.status.success(), "services.sh {arguments:?}: {said}");
+    }
+
+    /// Sends it the signal that ends it as a crash does, and does not wait: [`Broker::kill`] does.
+    pub fn strike(&self) {
+        self.signal("-KILL");
     }
 
     /// Ends it as a crash does.
@@ -269,40 +275,53 @@ impl Topics {
 
     /// Everything that stands in a topic, partition by partition.
     pub async fn read(&self, topic: &str) -> Vec<Standing> {
-        tokio::time::timeout(PATIENCE, self.read_unbounded(topic))
-            .await
-            .unwrap()
+        let mut all = Vec::new();
+        self.follow(topic, &mut BTreeMap::new(), |standing| all.push(standing))
+            .await;
+        all
     }
 
-    async fn read_unbounded(&self, topic: &str) -> Vec<Standing> {
-        let client = ClientBuilder::new(self.settings.brokers.clone()).build().await.unwrap();
-        let topics = client.list_topics().await.unwrap();
+    /// What stands in a topic from these offsets on, partition by partition; of a partition that is not
+    /// named, from its beginning. The offsets become those behind what was read.
+    pub async fn follow(&self, topic: &str, next: &mut BTreeMap<i32, i64>, mut each: impl FnMut(Standing)) {
+        let brokers = self.settings.brokers.clone();
+        let client = in_time(ClientBuilder::new(brokers).build()).await;
+        let topics = in_time(client.list_topics()).await;
         let found = topics.into_iter().find(|found| found.name == topic);
-        let mut all = Vec::new();
         for partition in found.expect("the topic is there").partitions {
-            let client = client
-                .partition_client(topic, partition, UnknownTopicHandling::Retry)
-                .await
-                .unwrap();
-            let end = client.get_offset(OffsetAt::Latest).await.unwrap();
-            let mut next = client.get_offset(OffsetAt::Earliest).await.unwrap();
-            while next < end {
-                let (records, _) = client.fetch_records(next, FETCH_BYTES, 1_000).await.unwrap();
+            let client = in_time(client.partition_client(topic, partition, UnknownTopicHandling::Retry)).await;
+            let end = in_time(client.get_offset(OffsetAt::Latest)).await;
+            let mut at = match next.get(&partition) {
+                Some(next) => *next,
+                None => in_time(client.get_offset(OffsetAt::Earliest)).await,
+            };
+            while at < end {
+                let (records, _) = in_time(client.fetch_records(at, FETCH_BYTES, 1_000)).await;
                 for found in records {
-                    next = found.offset + 1;
-                    let text = |bytes: Option<Vec<u8>>| String::from_utf8(bytes.unwrap_or_default()).unwrap();
-                    let headers = found.record.headers.into_iter();
-                    all.push(Standing {
-                        partition,
-                        offset: found.offset,
-                        key: text(found.record.key),
-                        value: text(found.record.value),
-                        headers: headers.map(|(name, value)| (name, text(Some(value)))).collect(),
-                    });
+                    at = found.offset + 1;
+                    each(standing(partition, found));
                 }
             }
+            next.insert(partition, at);
         }
-        all
+    }
+}
+
+/// Brokers that do not answer are asked for ever, unless somebody bounds it.
+async fn in_time<T, E: std::fmt::Debug>(asked: impl Future<Output = Result<T, E>>) -> T {
+    let answer = tokio::time::timeout(PATIENCE, asked).await;
+    answer.expect("the broker answers").unwrap()
+}
+
+fn standing(partition: i32, found: RecordAndOffset) -> Standing {
+    let text = |bytes: Option<Vec<u8>>| String::from_utf8(bytes.unwrap_or_default()).unwrap();
+    let headers = found.record.headers.into_iter();
+    Standing {
+        partition,
+        offset: found.offset,
+        key: text(found.record.key),
+        value: text(found.record.value),
+        headers: headers.map(|(name, value)| (name, text(Some(value)))).collect(),
     }
 }
 
