@@ -51,7 +51,7 @@ replay *args:
 model-check:
     scripts/test.sh model
 
-# kill, freeze, block and race LOMS on a real Postgres, with figures (just faults killed: only these)
+# kill, freeze, block and race LOMS, Postgres, Kafka and notifiers, with figures (just faults killed: only these)
 faults *tests:
     scripts/faults.sh "$@"
 

@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# LOMS on a real Postgres, in trouble: processes are killed, frozen, blocked and raced, as often as the
-# design asks for (the test command runs the same tests with few rounds). Takes 40 minutes; starts a
-# private Postgres where there is none. The figures come last, and stay in var/faults/figures.txt.
+# LOMS on a real Postgres, in trouble, and the way of its events over a real Kafka: processes are killed,
+# frozen, blocked and raced, as often as the design asks for (the test command runs the same tests with
+# few rounds). Takes an hour; starts a private Postgres and a private Kafka where there is none. The
+# figures come last, and stay in var/faults/figures.txt.
 #
 #   scripts/faults.sh             all of it
 #   scripts/faults.sh killed      only tests whose name contains one of these words
 #
 # APP_FAULT_ROUNDS: `issue` (the default here), or how often a test does what it repeats.
+# APP_FAULT_PROFILE: the build profile of cargo's, `dev` (the default) or `release`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=scripts/tools.sh
@@ -14,21 +16,30 @@ cd "$(dirname "$0")/.."
 exec </dev/null
 
 OUT=var/faults
+TARGETS=(--test faults --test notifier)
 export APP_FAULT_ROUNDS=${APP_FAULT_ROUNDS:-issue}
 
 need_rust
 need_python_tools
 mkdir -p "$OUT"
-if [ -z "${APP_TEST_POSTGRES:-}" ]; then
+STARTED=()
+trap '[ ${#STARTED[@]} = 0 ] || printf "%s\n" "${STARTED[@]}" | xargs -n 1 scripts/services.sh down --wipe' EXIT
+# need_service NAME VARIABLE: one that is private to this run, unless one is told of by its variable.
+need_service() {
+    local name=$1 variable=$2
+    [ -z "${!variable:-}" ] || return 0
     SERVICES_DIR=${SERVICES_DIR:-$PWD/$OUT/services}
     export SERVICES_DIR
-    trap 'scripts/services.sh down --wipe postgres' EXIT
-    scripts/services.sh up postgres
-    eval "$(scripts/services.sh env postgres)"
-fi
+    STARTED+=("$name")
+    scripts/services.sh up "$name"
+    eval "$(scripts/services.sh env "$name")"
+}
+need_service postgres APP_TEST_POSTGRES
+need_service kafka APP_TEST_KAFKA
 code=0
 cargo nextest run --config-file scripts/nextest.toml --profile faults --no-capture \
-    --locked --package app --test faults "$@" 2>&1 | tee "$OUT/faults.log" || code=$?
+    --cargo-profile "${APP_FAULT_PROFILE:-dev}" --locked --package app "${TARGETS[@]}" "$@" 2>&1 |
+    tee "$OUT/faults.log" || code=$?
 printf '\n== figures\n'
 sed -n 's/^figure: //p' "$OUT/faults.log" | tee "$OUT/figures.txt"
 exit "$code"

@@ -7,8 +7,8 @@
 #   scripts/services.sh down postgres     ends them; --wipe removes what they wrote too
 #   scripts/services.sh node postgres …   trouble on purpose: kill N, start N, promote N, rejoin N
 #
-# The same for `kafka`: one broker (node kafka kill, start). `up postgres` and `up kafka` know nothing of
-# each other.
+# The same for `kafka`: one broker, or three (node kafka kill N, start N). `up postgres` and `up kafka` know
+# nothing of each other.
 #
 # Environment: SERVICES_DIR (default var/services), SERVICES_TIMEOUT (seconds to wait for anything,
 # default 60), and what each file of scripts/services/ names at its top. What is missing is installed.

@@ -104,7 +104,8 @@ step_deps() {
         "$(cargo tree --workspace --duplicates --depth 0 --prefix none --format '{p}' | awk 'NF {print $1}' | sort | uniq -c | awk '$1 > 1' | wc -l)"
 }
 
-# Each role builds alone, without a warning, and such a binary refuses the roles it does not have.
+# Each role builds alone, without a warning; such a binary refuses the roles it does not have, and has the
+# commands of its role and no others: without brokers and database they say what is missing.
 step_roles() {
     local role other code said
     for role in "${ROLES[@]}"; do
@@ -120,7 +121,19 @@ step_roles() {
         printf '%s alone, asked for %s: %s\n' "$role" "$other" "$(grep -m 1 "feature.*$other" <<<"$said")"
         said=$("$TARGET/debug/app" --print-config)
         grep -q "^role = \"$role\"" <<<"$said" || fail "a binary with the role $role alone does not have it as its default"
+        role_command "$role" notifier 'set kafka.brokers' dlq list
+        role_command "$role" notifier 'set kafka.brokers' topics
+        role_command "$role" loms 'set postgres.url' audit
     done
+}
+
+# role_command ROLE OWNER WORDS COMMAND…: in the binary of its owner a command says these words.
+role_command() {
+    local role=$1 owner=$2 words=$3 said
+    shift 3
+    [ "$role" = "$owner" ] || words=unrecognized
+    ! said=$("$TARGET/debug/app" "$@" 2>&1) || fail "app $* of the role $role alone ended as if it were done"
+    grep -q "$words" <<<"$said" || fail "app $* of the role $role alone said: $said"
 }
 
 # Instrumentation by the wrapper for workspace members, so that dependencies are shared with every

@@ -6,7 +6,7 @@
 //! - [`producer`]: the publisher of order events, in order per order;
 //! - `consumer`: a member of the consumer group of the notifier;
 //! - [`dead_letters`]: what a topic could not take, with the reason;
-//! - `undelivered`: what the notifier could not handle; `letters`: looking at it, and sending it back;
+//! - `undelivered`: what the notifier could not handle; `letters`: looking at it; `replay`: sending it back;
 //! - `topics`: the topics themselves, where the notifier's client is built in (`librdkafka`).
 //!
 //! Which partition an order has is in [`crate::events`], because the stream in memory has
@@ -24,6 +24,8 @@ pub mod librdkafka;
 mod measured;
 pub mod producer;
 pub mod record;
+#[cfg(feature = "notifier")]
+pub mod replay;
 pub mod settings;
 mod spans;
 #[cfg(feature = "testing")]

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-#[cfg(feature = "loms")]
+#[cfg(any(feature = "loms", feature = "notifier"))]
 use crate::commands;
 use crate::config::{self, Flag, Given, Problems, Settings};
 use crate::healthcheck;
@@ -49,8 +49,8 @@ struct Cli {
 enum Command {
     /// Ask a running role whether it is ready; exit code 0 if so, else 1
     Healthcheck,
-    /// What an operator does with the ledger.
-    #[cfg(feature = "loms")]
+    /// What an operator does with the ledger and the topics.
+    #[cfg(any(feature = "loms", feature = "notifier"))]
     #[command(flatten)]
     Operate(commands::Command),
 }
@@ -84,7 +84,7 @@ pub fn ask(arguments: impl IntoIterator<Item = OsString>) -> Asked {
         Ok(settings) if cli.print_config => Asked::Done(print(&settings.to_toml())),
         Ok(settings) => match cli.command {
             Some(Command::Healthcheck) => Asked::Done(check(&settings)),
-            #[cfg(feature = "loms")]
+            #[cfg(any(feature = "loms", feature = "notifier"))]
             Some(Command::Operate(command)) => Asked::Done(commands::run(command, &settings)),
             None => Asked::Run(Box::new(settings)),
         },

@@ -6,7 +6,7 @@
 
 pub mod cli;
 pub mod clock;
-#[cfg(feature = "loms")]
+#[cfg(any(feature = "loms", feature = "notifier"))]
 pub mod commands;
 pub mod config;
 pub mod engine;

@@ -1,30 +1,27 @@
-//! Looking through the topic of dead letters, and sending them back to where they belong. How far they
-//! were sent back is remembered by Kafka, as the committed positions of a group that has no members: a
-//! second look sees it, and a repeated replay goes on behind it. A replay that ends between sending a
-//! letter and remembering that sends it once more, under its old event id.
+//! Looking through the topic of dead letters. How far they were sent back is remembered by Kafka, as the
+//! committed positions of a group: a look sees them, and joins nothing; its members are those who send
+//! letters back (`replay`).
 //!
-//! All but [`send_back`] waits on the library's own threads: call it where blocking is allowed.
+//! It waits on the library's own threads: call it where blocking is allowed.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use domain::clock::Moment;
 use domain::notify::ports::Position;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError as LibraryError;
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::{Offset, Timestamp, TopicPartitionList};
 
-use super::client::KafkaClient;
 use super::dead_letters::{LEFT_OUT, OFFSET, PARTITION, REASON, TOPIC};
-use super::errors::KafkaError;
 use super::librdkafka;
-use super::record::Outgoing;
 use super::settings::KafkaSettings;
-use crate::events::{EVENT_ID, partition_of};
+use crate::events::EVENT_ID;
 
 /// The longest wait for one letter.
-const POLL: Duration = Duration::from_millis(100);
+pub(super) const POLL: Duration = Duration::from_millis(100);
 
 /// Why letters cannot be looked through.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -36,8 +33,17 @@ pub enum LettersError {
     #[error("there is no topic {0:?}; `app topics` creates it")]
     NoTopic(String),
     /// Nothing came.
-    #[error("no letter came within {0:?}; does the broker answer?")]
+    #[error("nothing came within {0:?}; does the broker answer?")]
     Silent(Duration),
+    /// Brokers answer, and nobody is told what is his.
+    #[error("the group of those who send letters back did not answer within {0:?}")]
+    NoGroup(Duration),
+    /// Somebody else sends them back.
+    #[error("another replay is at work; nothing was sent. Wait for its end, then look with `app dlq list`")]
+    Busy,
+    /// Somebody else goes on with it.
+    #[error("another replay has taken over, because nothing was heard of this one; the last letters may be back twice")]
+    Lost,
 }
 
 /// A dead letter.
@@ -120,13 +126,7 @@ impl Letters {
     /// [`LettersError`]; `within` is the time for each step.
     pub fn open(settings: &KafkaSettings, within: Duration) -> Result<Self, LettersError> {
         let topic = settings.dead_letter_topic.clone();
-        let reader: BaseConsumer = librdkafka::config(settings)
-            .set("group.id", format!("{topic}.replay"))
-            .set("enable.auto.commit", "false")
-            .set("enable.auto.offset.store", "false")
-            .set("enable.partition.eof", "true")
-            .set("auto.offset.reset", "earliest")
-            .create()?;
+        let reader: BaseConsumer = reader_config(settings).create()?;
         let metadata = reader.fetch_metadata(Some(&topic), within)?;
         let found = metadata.topics().iter().find(|found| found.name() == topic);
         let numbers: Vec<i32> = found
@@ -162,6 +162,24 @@ impl Letters {
             parts,
             within,
         })
+    }
+
+    /// Whether all of them were sent back.
+    #[must_use]
+    pub fn are_all_replayed(&self) -> bool {
+        self.parts.iter().all(|part| part.replayed >= part.end)
+    }
+
+    pub(super) fn topic(&self) -> &str {
+        &self.topic
+    }
+
+    pub(super) fn ends(&self) -> impl Iterator<Item = (i32, i64)> {
+        self.parts.iter().map(|part| (part.number, part.end))
+    }
+
+    pub(super) const fn within(&self) -> Duration {
+        self.within
     }
 
     /// Whether a letter was sent back.
@@ -224,18 +242,6 @@ impl Letters {
             }
         }
     }
-
-    /// Remembers that a letter, and all before it in its partition, were sent back.
-    ///
-    /// # Errors
-    /// [`LettersError`]: they may be sent back again.
-    pub fn mark_replayed(&self, letter: &Letter) -> Result<(), LettersError> {
-        let mut list = TopicPartitionList::new();
-        let Position { partition, offset } = letter.position;
-        list.add_partition_offset(&self.topic, partition, Offset::Offset(offset + 1))?;
-        self.reader.commit(&list, CommitMode::Sync)?;
-        Ok(())
-    }
 }
 
 impl std::fmt::Debug for Letters {
@@ -246,7 +252,19 @@ impl std::fmt::Debug for Letters {
     }
 }
 
-fn copy(message: &BorrowedMessage<'_>) -> Letter {
+/// What reads letters: nothing about positions happens by itself.
+pub(super) fn reader_config(settings: &KafkaSettings) -> ClientConfig {
+    let mut config = librdkafka::config(settings);
+    config
+        .set("group.id", format!("{}.replay", settings.dead_letter_topic))
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        .set("enable.partition.eof", "true")
+        .set("auto.offset.reset", "earliest");
+    config
+}
+
+pub(super) fn copy(message: &BorrowedMessage<'_>) -> Letter {
     let headers = message.headers().into_iter().flat_map(|headers| headers.iter());
     let written = match message.timestamp() {
         Timestamp::NotAvailable => None,
@@ -264,28 +282,4 @@ fn copy(message: &BorrowedMessage<'_>) -> Letter {
             .map(|header| (header.key.to_owned(), header.value.unwrap_or_default().to_vec()))
             .collect(),
     }
-}
-
-/// Sends a letter back to its topic as it came: key, value and headers, into its old partition; where it
-/// had none, into that of its key.
-///
-/// # Errors
-/// [`KafkaError`], which says whether it may have been written.
-pub async fn send_back(client: &KafkaClient, letter: &Letter, now: Moment) -> Result<(), KafkaError> {
-    let settings = client.settings();
-    let topic = letter.topic().unwrap_or_else(|| settings.topic.clone());
-    let partitions = client.partitions(&topic).await?;
-    let old = letter.origin().and_then(|origin| u32::try_from(origin.partition).ok());
-    let of_key = || partition_of(letter.key.as_deref().unwrap_or_default(), partitions);
-    let partition = old.filter(|old| *old < partitions).unwrap_or_else(of_key);
-    let ours = [REASON, TOPIC, PARTITION, OFFSET, LEFT_OUT];
-    let headers = letter.headers.iter().filter(|(name, _)| !ours.contains(&name.as_str()));
-    let record = Outgoing {
-        key: letter.key.clone(),
-        value: letter.value.clone(),
-        headers: headers.map(|(name, value)| (name.clone(), value.clone())).collect(),
-        sent: now,
-    };
-    let within = settings.publish_timeout;
-    client.append(&topic, partition, vec![record], within).await.map(drop)
 }

@@ -13,10 +13,11 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rskafka::client::ClientBuilder;
 use rskafka::client::partition::{OffsetAt, UnknownTopicHandling};
+use rskafka::record::RecordAndOffset;
 
 use super::librdkafka;
 use super::settings::{Authority, KafkaSettings, Login, Mechanism, Security};
@@ -28,13 +29,15 @@ const FETCH_BYTES: std::ops::Range<i32> = 1..8_000_000;
 
 static NEXT: AtomicU32 = AtomicU32::new(1);
 
-/// A real broker.
+/// A real broker, or three that copy from each other.
 #[derive(Debug)]
 pub struct Broker {
-    /// `HOST:PORT`.
+    /// `HOST:PORT`, of several with a comma between them.
     pub address: String,
     /// The directory of a broker that is this test's own.
     own: Option<PathBuf>,
+    /// How many there are: so many copies has a topic.
+    count: i32,
 }
 
 fn script() -> PathBuf {
@@ -60,6 +63,7 @@ impl Broker {
         Self {
             address: variable("APP_TEST_KAFKA"),
             own: None,
+            count: 1,
         }
     }
 
@@ -82,15 +86,37 @@ impl Broker {
     /// One of this test's own, which ends with its handle.
     #[must_use]
     pub fn own() -> Self {
+        Self::started(1)
+    }
+
+    /// Three of this test's own: one may die.
+    #[must_use]
+    pub fn three() -> Self {
+        Self::started(3)
+    }
+
+    fn started(count: i32) -> Self {
         let directory = std::env::temp_dir().join(format!("kafka-{}", unique()));
         let mut broker = Self {
             address: String::new(),
-            own: Some(directory.clone()),
+            own: Some(directory),
+            count,
         };
         broker.services(&["up", "kafka"]);
-        let port = std::fs::read_to_string(directory.join("kafka/port")).unwrap();
-        broker.address = format!("127.0.0.1:{}", port.trim());
+        let ports = (1..=count).map(|number| broker.file(number, "port"));
+        let addresses: Vec<String> = ports.map(|port| format!("127.0.0.1:{port}")).collect();
+        broker.address = addresses.join(",");
         broker
+    }
+
+    /// What a file of broker `number` says.
+    fn file(&self, number: i32, name: &str) -> String {
+        let directory = self.own.as_ref().expect("only a broker of this test's own is broken");
+        let home = match number {
+            1 => directory.join("kafka"),
+            _ => directory.join(format!("kafka/broker{number}")),
+        };
+        std::fs::read_to_string(home.join(name)).unwrap().trim().to_owned()
     }
 
     fn services(&self, arguments: &[&str]) {
@@ -98,20 +124,36 @@ impl Broker {
         let done = Command::new(script())
             .args(arguments)
             .env("SERVICES_DIR", directory)
+            .env("SERVICES_BROKERS", self.count.to_string())
             .output()
             .unwrap();
         let said = String::from_utf8_lossy(&done.stderr);
         assert!(done.status.success(), "services.sh {arguments:?}: {said}");
     }
 
+    /// Sends it the signal that ends it as a crash does, and does not wait: [`Broker::kill`] does.
+    pub fn strike(&self) {
+        self.signal("-KILL");
+    }
+
     /// Ends it as a crash does.
     pub fn kill(&self) {
-        self.services(&["node", "kafka", "kill"]);
+        self.kill_one(1);
     }
 
     /// Starts it again.
     pub fn start(&self) {
-        self.services(&["node", "kafka", "start"]);
+        self.start_one(1);
+    }
+
+    /// Ends one of several, from 1, as a crash does.
+    pub fn kill_one(&self, number: i32) {
+        self.services(&["node", "kafka", "kill", &number.to_string()]);
+    }
+
+    /// Starts one of several again.
+    pub fn start_one(&self, number: i32) {
+        self.services(&["node", "kafka", "start", &number.to_string()]);
     }
 
     /// Stops it where it stands: its port still takes connections.
@@ -125,9 +167,8 @@ impl Broker {
     }
 
     fn signal(&self, signal: &str) {
-        let directory = self.own.as_ref().expect("only a broker of this test's own is broken");
-        let pid = std::fs::read_to_string(directory.join("kafka/pid")).unwrap();
-        let done = Command::new("kill").args([signal, pid.trim()]).status().unwrap();
+        let pid = self.file(1, "pid");
+        let done = Command::new("kill").args([signal, &pid]).status().unwrap();
         assert!(done.success(), "kill {signal} {pid}");
     }
 
@@ -137,7 +178,7 @@ impl Broker {
         KafkaSettings {
             connect_timeout: PATIENCE,
             publish_timeout: PATIENCE,
-            ..KafkaSettings::new(vec![self.address.clone()])
+            ..KafkaSettings::new(self.address.split(',').map(str::to_owned).collect())
         }
     }
 }
@@ -171,6 +212,8 @@ pub struct Standing {
 pub struct Topics {
     /// Settings of a client that uses them.
     pub settings: KafkaSettings,
+    /// Of each.
+    copies: i32,
 }
 
 impl Topics {
@@ -184,6 +227,7 @@ impl Topics {
                 dead_letter_topic: format!("test-{unique}.dlq"),
                 ..broker.settings()
             },
+            copies: broker.count,
         }
     }
 
@@ -197,48 +241,87 @@ impl Topics {
 
     /// Creates one of them.
     pub async fn create(&self, name: &str, partitions: i32, extra: &[(&str, &str)]) {
-        let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+        let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(self.copies));
         let topic = extra.iter().fold(topic, |topic, (name, value)| topic.set(name, value));
         let created = admin(&self.settings).create_topics([&topic], &options()).await.unwrap();
         assert!(created.iter().all(Result::is_ok), "{created:?}");
     }
 
-    /// Everything that stands in a topic, partition by partition.
-    pub async fn read(&self, topic: &str) -> Vec<Standing> {
-        tokio::time::timeout(PATIENCE, self.read_unbounded(topic))
+    /// Gives one of them more partitions.
+    pub async fn grow(&self, name: &str, partitions: usize) {
+        let more = NewPartitions::new(name, partitions);
+        let grown = admin(&self.settings)
+            .create_partitions([&more], &options())
             .await
-            .unwrap()
+            .unwrap();
+        assert!(grown.iter().all(Result::is_ok), "{grown:?}");
     }
 
-    async fn read_unbounded(&self, topic: &str) -> Vec<Standing> {
-        let client = ClientBuilder::new(self.settings.brokers.clone()).build().await.unwrap();
-        let topics = client.list_topics().await.unwrap();
-        let found = topics.into_iter().find(|found| found.name == topic);
+    /// Who leads a partition of the topic of order events, and how many copies of it are in sync; nobody
+    /// where that cannot be told now.
+    pub async fn leader(&self, partition: i32) -> Option<(i32, usize)> {
+        let settings = self.settings.clone();
+        let asked = tokio::task::spawn_blocking(move || {
+            let metadata = admin(&settings)
+                .inner()
+                .fetch_metadata(Some(&settings.topic), Duration::from_secs(5))
+                .ok()?;
+            let topic = metadata.topics().first()?;
+            let found = topic.partitions().iter().find(|found| found.id() == partition)?;
+            (found.leader() > 0).then(|| (found.leader(), found.isr().len()))
+        });
+        asked.await.unwrap()
+    }
+
+    /// Everything that stands in a topic, partition by partition.
+    pub async fn read(&self, topic: &str) -> Vec<Standing> {
         let mut all = Vec::new();
+        self.follow(topic, &mut BTreeMap::new(), |standing| all.push(standing))
+            .await;
+        all
+    }
+
+    /// What stands in a topic from these offsets on, partition by partition; of a partition that is not
+    /// named, from its beginning. The offsets become those behind what was read.
+    pub async fn follow(&self, topic: &str, next: &mut BTreeMap<i32, i64>, mut each: impl FnMut(Standing)) {
+        let brokers = self.settings.brokers.clone();
+        let client = in_time(ClientBuilder::new(brokers).build()).await;
+        let topics = in_time(client.list_topics()).await;
+        let found = topics.into_iter().find(|found| found.name == topic);
         for partition in found.expect("the topic is there").partitions {
-            let client = client
-                .partition_client(topic, partition, UnknownTopicHandling::Retry)
-                .await
-                .unwrap();
-            let end = client.get_offset(OffsetAt::Latest).await.unwrap();
-            let mut next = client.get_offset(OffsetAt::Earliest).await.unwrap();
-            while next < end {
-                let (records, _) = client.fetch_records(next, FETCH_BYTES, 1_000).await.unwrap();
+            let client = in_time(client.partition_client(topic, partition, UnknownTopicHandling::Retry)).await;
+            let end = in_time(client.get_offset(OffsetAt::Latest)).await;
+            let mut at = match next.get(&partition) {
+                Some(next) => *next,
+                None => in_time(client.get_offset(OffsetAt::Earliest)).await,
+            };
+            while at < end {
+                let (records, _) = in_time(client.fetch_records(at, FETCH_BYTES, 1_000)).await;
                 for found in records {
-                    next = found.offset + 1;
-                    let text = |bytes: Option<Vec<u8>>| String::from_utf8(bytes.unwrap_or_default()).unwrap();
-                    let headers = found.record.headers.into_iter();
-                    all.push(Standing {
-                        partition,
-                        offset: found.offset,
-                        key: text(found.record.key),
-                        value: text(found.record.value),
-                        headers: headers.map(|(name, value)| (name, text(Some(value)))).collect(),
-                    });
+                    at = found.offset + 1;
+                    each(standing(partition, found));
                 }
             }
+            next.insert(partition, at);
         }
-        all
+    }
+}
+
+/// Brokers that do not answer are asked for ever, unless somebody bounds it.
+async fn in_time<T, E: std::fmt::Debug>(asked: impl Future<Output = Result<T, E>>) -> T {
+    let answer = tokio::time::timeout(PATIENCE, asked).await;
+    answer.expect("the broker answers").unwrap()
+}
+
+fn standing(partition: i32, found: RecordAndOffset) -> Standing {
+    let text = |bytes: Option<Vec<u8>>| String::from_utf8(bytes.unwrap_or_default()).unwrap();
+    let headers = found.record.headers.into_iter();
+    Standing {
+        partition,
+        offset: found.offset,
+        key: text(found.record.key),
+        value: text(found.record.value),
+        headers: headers.map(|(name, value)| (name, text(Some(value)))).collect(),
     }
 }
 

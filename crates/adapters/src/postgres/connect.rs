@@ -23,8 +23,10 @@ const RIVAL_WAIT: Duration = Duration::from_millis(50);
 const AUDIT_MEMORY: &str = "64MB";
 /// For one statement of a command, a migration's included.
 const COMMAND_TIME_MAX: Duration = Duration::from_secs(120);
-/// How the server notices that the machine of its client is gone.
-const DEAD_CLIENTS: &str = "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3";
+/// How the server notices that the machine of its client is gone, or that the client takes no answers:
+/// a backend that cannot get rid of an answer is neither idle nor ended by the bound of a statement.
+const DEAD_CLIENTS: &str =
+    "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 -c tcp_user_timeout=10000";
 /// A dead network is noticed after this long.
 const TCP_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -237,7 +239,8 @@ impl Connector {
             Session::Look => String::new(),
             // The ledger does not wait for what is only housekeeping, and it must not wait for standbys.
             Session::Turn => format!(
-                "-c idle_session_timeout={} -c synchronous_commit=local -c enable_seqscan=off -c jit=off",
+                "-c idle_session_timeout={0} -c tcp_user_timeout={0} -c synchronous_commit=local \
+                 -c enable_seqscan=off -c jit=off",
                 millis(settings.turn_timeout),
             ),
             // A frozen command must not hold the lock of the migrations.

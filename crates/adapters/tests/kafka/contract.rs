@@ -1,10 +1,14 @@
 //! Messages are as the contract has them, in order, none lost and none twice.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use adapters::events::{Message, partition_of};
 use adapters::kafka::client::KafkaClient;
+use adapters::kafka::producer::KafkaPublisher;
 use adapters::kafka::record::{FRAME_MAX_BYTES, Outgoing, fill};
 use adapters::kafka::testing::{Broker, Topics};
-use domain::clock::Clock;
+use domain::clock::{Clock, Moment};
 use domain::order::event::OrderEvent;
 use domain::order::ports::EventPublisher;
 use domain::order::status::OrderStatus;
@@ -51,6 +55,41 @@ async fn thousands_of_events_stay_in_order_over_many_requests() {
     let standing = topics.read(&topics.settings.topic).await;
     assert_eq!(standing.len(), 3_000);
     assert_eq!(assert_complete(&standing, 1..1_001), 0, "repeats");
+}
+
+/// The machine's time, and some milliseconds more.
+#[derive(Debug, Clone, Default)]
+struct Later(Arc<AtomicI64>);
+
+impl Clock for Later {
+    fn now(&self) -> Moment {
+        Moment::from_unix_millis(Now.now().unix_millis() + self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// Who moves a partition's worth of orders has drained it first; here the new orders go where every other
+/// client of a topic with four partitions puts them.
+#[tokio::test]
+async fn a_topic_that_has_grown_is_seen_after_a_minute() {
+    let topics = Topics::fresh(&Broker::shared(), &[]).await;
+    let clock = Later::default();
+    let publisher = KafkaPublisher::new(Arc::new(KafkaClient::new(topics.settings.clone())), clock.clone());
+    let send = async |orders: std::ops::Range<i64>| {
+        let events = orders.map(|n| event(n, n, OrderStatus::New, None));
+        let published = publisher.publish(events.collect()).await;
+        assert!(published.error.is_none(), "{published:?}");
+    };
+    send(1..21).await;
+    topics.grow(&topics.settings.topic, 4).await;
+    send(21..41).await;
+    clock.0.store(61_000, Ordering::Relaxed);
+    send(41..61).await;
+    for message in topics.read(&topics.settings.topic).await {
+        let order: i64 = message.key.parse().unwrap();
+        let partitions = if order < 41 { 2 } else { 4 };
+        let expected = partition_of(message.key.as_bytes(), partitions);
+        assert_eq!(u32::try_from(message.partition).unwrap(), expected, "order {order}");
+    }
 }
 
 /// What a request takes at least beside its batch: with the batch it must not exceed 8 KiB.

@@ -1,5 +1,5 @@
 //! Dead letters of the notifier: whole where the broker takes them, without their value where it does
-//! not, and a failure in time where it does not answer.
+//! not, and a failure in time where it does not answer; and how they are sent back, batch by batch.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use adapters::kafka::client::KafkaClient;
 use adapters::kafka::letters::{Letter, Letters, LettersError};
+use adapters::kafka::replay::{BATCH_MAX, Replay, send_back};
 use adapters::kafka::settings::KafkaSettings;
 use adapters::kafka::testing::{Broker, Topics};
 use adapters::kafka::undelivered::KafkaDeadLetters;
@@ -75,6 +76,58 @@ async fn one_that_is_too_long_is_kept_without_its_value_and_says_so() {
     assert_eq!((cut.key.as_deref(), cut.value.as_deref()), (None, None));
     assert!(cut.left_out().unwrap().contains("refused by the broker"), "{cut:?}");
     assert!(kept[2].reason().unwrap().len() < 2_000, "a reason is bounded");
+}
+
+/// What came back, by event id.
+async fn back(topics: &Topics) -> Vec<String> {
+    let standing = topics.read(&topics.settings.topic).await;
+    standing
+        .into_iter()
+        .map(|message| message.headers["event-id"].clone())
+        .collect()
+}
+
+/// It was sent and nobody remembers: the next one sends that batch again, under the same ids, and what was
+/// remembered not. Both are in one order.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_ends_before_it_remembers_has_its_batch_sent_once_more() {
+    const LETTERS: i64 = 600;
+    let topics = Topics::fresh(&Broker::shared(), &[]).await;
+    let letters = dead_letters(&topics.settings);
+    for offset in 0..LETTERS {
+        let mut delivery = delivery(offset, b"no event".to_vec());
+        let id = offset.to_string().into_bytes();
+        delivery.headers.insert("event-id".to_owned(), id);
+        letters.put(&delivery, "planted").await.unwrap();
+    }
+    let settings = topics.settings.clone();
+    let runtime = tokio::runtime::Handle::current();
+    let sizes = tokio::task::spawn_blocking(move || {
+        let client = KafkaClient::new(settings.clone());
+        let mut sizes = Vec::new();
+        // The first one remembers a batch and not the second, the next one all of them.
+        for forgotten in [Some(1), None] {
+            let opened = Letters::open(&settings, PATIENCE).unwrap();
+            let mut replay = Replay::join(&settings, &opened).unwrap();
+            for at in 0.. {
+                let batch = replay.next_batch().unwrap();
+                let all: Vec<&Letter> = batch.iter().collect();
+                let sent = runtime.block_on(send_back(&client, &all, Now.now()));
+                assert!(sent.failure.is_none() && sent.sent.len() == batch.len(), "{sent:?}");
+                sizes.push(batch.len());
+                if batch.is_empty() || forgotten == Some(at) {
+                    break;
+                }
+                replay.mark(&batch, |_| true).unwrap();
+            }
+        }
+        sizes
+    });
+    let sizes = sizes.await.unwrap();
+    assert!(sizes.iter().all(|size| *size <= BATCH_MAX), "{sizes:?}");
+    let expected = (0..sizes[0] + sizes[1]).chain(sizes[0]..usize::try_from(LETTERS).unwrap());
+    let expected: Vec<String> = expected.map(|id| id.to_string()).collect();
+    assert_eq!(back(&topics).await, expected);
 }
 
 #[tokio::test]

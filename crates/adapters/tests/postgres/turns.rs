@@ -1,11 +1,13 @@
 //! Turns: one holder at a time, who loses it by silence or with its connection.
 
+use std::pin::pin;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use adapters::postgres::connect::Connector;
 use adapters::postgres::testing::Database;
 use adapters::postgres::turn::{Job, Turn};
+use futures::StreamExt;
 use sql::queries::turns;
 use tokio_postgres::Client;
 
@@ -69,6 +71,22 @@ async fn a_holder_whose_connection_is_ended_loses_it() {
 /// A frozen process, as its server sees it: its runtime stands still.
 #[tokio::test]
 async fn a_silent_holder_loses_it() {
+    frozen_after(async |_| {}).await;
+}
+
+/// Its backend is neither idle nor does the bound of a statement end it: it waits for room to write.
+#[tokio::test]
+async fn a_holder_that_is_silent_in_the_middle_of_an_answer_loses_it() {
+    frozen_after(async |session| {
+        let endless = "select repeat('x', 1000), generate_series(1, 100000000)";
+        let rows = session.query_raw(endless, Vec::<i64>::new()).await.unwrap();
+        pin!(rows).next().await.unwrap().unwrap();
+    })
+    .await;
+}
+
+/// The holder does this with its session, and is frozen.
+async fn frozen_after(work: impl AsyncFnOnce(&Client) + Send + 'static) {
     let database = Database::fresh().await;
     let (frozen, other) = (turn(&database), turn(&database));
     let (taken, is_taken) = mpsc::channel();
@@ -78,7 +96,11 @@ async fn a_silent_holder_loses_it() {
             .enable_all()
             .build()
             .unwrap();
-        let session = runtime.block_on(frozen.take()).unwrap().expect("it is free");
+        let session = runtime.block_on(async {
+            let session = frozen.take().await.unwrap().expect("it is free");
+            work(&session).await;
+            session
+        });
         taken.send(()).unwrap();
         thawed.recv().unwrap();
         runtime.block_on(async {

@@ -6,7 +6,7 @@ use adapters::postgres::audit::PostgresAudit;
 use adapters::postgres::connect::Connector;
 use domain::audit::{Check, LedgerAudit};
 
-use super::{CommandError, say};
+use super::ledger::{CommandError, say};
 use crate::config::AuditSettings;
 
 /// The help of the command.

@@ -6,7 +6,7 @@ use adapters::postgres::standbys;
 use adapters::postgres::status::{self, Follower, Role, Server, State};
 use clap::Subcommand;
 
-use super::{CommandError, say};
+use super::ledger::{CommandError, say};
 use crate::telemetry::chain;
 
 /// What can be done with the servers of the database.

@@ -3,11 +3,11 @@
 //! repeated replay goes on behind it.
 
 use std::str::FromStr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use adapters::kafka::client::KafkaClient;
-use adapters::kafka::letters::{Letter, Letters, send_back};
+use adapters::kafka::letters::{Letter, Letters};
+use adapters::kafka::replay;
 use adapters::kafka::settings::KafkaSettings;
 use clap::{Args, Subcommand};
 use domain::clock::Clock;
@@ -16,7 +16,7 @@ use serde_json::json;
 use tokio::runtime::Handle;
 use tokio::task::{JoinError, spawn_blocking};
 
-use super::{CommandError, say};
+use super::events::{CommandError, say};
 use crate::clock::SystemClock;
 use crate::config::Settings;
 
@@ -31,7 +31,8 @@ const REPLAY_ABOUT: &str = "\
 Send the dead letters that were not sent back yet to their topic, oldest first.
 
 Key, value and headers are those with which each came, the event id too: who saw it before knows it as a \
-repeat. What was sent back is remembered by Kafka, so it may be repeated; let one run at a time. A letter \
+repeat. What was sent back is remembered by Kafka, so it may be repeated. A second one at the same time is \
+refused: the first has the letters, and one that was killed or frozen has them for some seconds more. A letter \
 that is refused again ends it; --skip PARTITION/OFFSET passes it over. Letters without their value, and \
 those that come while it runs, stay where they are. Exit code: 0 done, 1 ended before, 2 wrong settings.";
 
@@ -64,6 +65,16 @@ pub struct Replay {
     /// Only say what would be done
     #[arg(long)]
     dry_run: bool,
+}
+
+impl Replay {
+    /// Why a letter stays where it is, if it does.
+    fn passes_over(&self, letter: &Letter) -> Option<&'static str> {
+        if self.skip.iter().any(|skip| skip.0 == letter.position) {
+            return Some("as you asked for");
+        }
+        letter.left_out().map(|_| "its value was left out")
+    }
 }
 
 /// Where a letter stands.
@@ -107,43 +118,76 @@ fn list(brokers: &KafkaSettings, all: bool) -> Result<(), CommandError> {
 
 fn replay(brokers: KafkaSettings, how: &Replay, runtime: &Handle) -> Result<(), CommandError> {
     let letters = Letters::open(&brokers, STEP_TIMEOUT)?;
-    let client = Arc::new(KafkaClient::new(KafkaSettings {
+    let mut count = Count::default();
+    if how.dry_run {
+        letters.read(false, |letter| match how.passes_over(&letter) {
+            Some(why) => count.passed_over(&letter, why),
+            None => count.sent(&letter, "would be sent back"),
+        })?;
+    } else if !letters.are_all_replayed() {
+        send_all(brokers, &letters, how, &mut count, runtime)?;
+    }
+    let done = if how.dry_run { "would be" } else { "were" };
+    let Count { sent, passed } = count;
+    say(format!("{sent} dead letters {done} sent back, {passed} passed over"))
+}
+
+/// Batch by batch: sent, remembered, told.
+fn send_all(
+    brokers: KafkaSettings,
+    letters: &Letters,
+    how: &Replay,
+    count: &mut Count,
+    runtime: &Handle,
+) -> Result<(), CommandError> {
+    let mut group = replay::Replay::join(&brokers, letters)?;
+    let client = KafkaClient::new(KafkaSettings {
         connect_timeout: brokers.connect_timeout.max(STEP_TIMEOUT),
         publish_timeout: brokers.publish_timeout.max(STEP_TIMEOUT),
         ..brokers
-    }));
-    let (mut sent, mut passed) = (0_u64, 0_u64);
-    letters.read(false, |letter| {
-        let place = letter.position;
-        let skipped = how.skip.iter().any(|skip| skip.0 == place);
-        if skipped || letter.left_out().is_some() {
-            passed += 1;
-            let why = if skipped {
-                "as you asked for"
-            } else {
-                "its value was left out"
-            };
-            say(format!("{place} is passed over: {why}"))?;
-        } else if how.dry_run {
-            sent += 1;
-            return say(format!("{place} would be sent back"));
-        } else {
-            let done = runtime.block_on(send_back(&client, &letter, SystemClock.now()));
-            done.map_err(|source| CommandError::Replay { place, source })?;
-            sent += 1;
-            say(format!("{place} was sent back"))?;
-        }
-        if how.dry_run {
+    });
+    loop {
+        let batch = group.next_batch()?;
+        if batch.is_empty() {
             return Ok(());
         }
-        letters.mark_replayed(&letter).map_err(CommandError::from)
-    })?;
-    let done = if how.dry_run {
-        "would be sent back"
-    } else {
-        "were sent back"
-    };
-    say(format!("{sent} dead letters {done}, {passed} passed over"))
+        let wanted: Vec<&Letter> = batch
+            .iter()
+            .filter(|letter| how.passes_over(letter).is_none())
+            .collect();
+        let back = runtime.block_on(replay::send_back(&client, &wanted, SystemClock.now()));
+        let is_back = |letter: &Letter| back.sent.contains(&letter.position);
+        group.mark(&batch, |letter| is_back(letter) || how.passes_over(letter).is_some())?;
+        for letter in &batch {
+            match how.passes_over(letter) {
+                Some(why) => count.passed_over(letter, why)?,
+                None if is_back(letter) => count.sent(letter, "was sent back")?,
+                None => {}
+            }
+        }
+        if let Some((place, source)) = back.failure {
+            return Err(CommandError::Replay { place, source });
+        }
+    }
+}
+
+/// What was done, told as it is.
+#[derive(Debug, Default)]
+struct Count {
+    sent: u64,
+    passed: u64,
+}
+
+impl Count {
+    fn sent(&mut self, letter: &Letter, done: &str) -> Result<(), CommandError> {
+        self.sent += 1;
+        say(format!("{} {done}", letter.position))
+    }
+
+    fn passed_over(&mut self, letter: &Letter, why: &str) -> Result<(), CommandError> {
+        self.passed += 1;
+        say(format!("{} is passed over: {why}", letter.position))
+    }
 }
 
 fn shown(letter: &Letter, replayed: bool) -> String {

@@ -4,7 +4,7 @@
 use adapters::postgres::connect::Connector;
 use adapters::postgres::migrate::migrate;
 
-use super::{CommandError, say};
+use super::ledger::{CommandError, say};
 
 /// The help of the command.
 pub(super) const ABOUT: &str = "\

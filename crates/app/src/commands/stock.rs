@@ -15,7 +15,7 @@ use domain::stock::import::{ImportError, Imported};
 use domain::stock::ports::{KeepingError, StockKeeping};
 use domain::types::Sku;
 
-use super::{CommandError, say};
+use super::ledger::{CommandError, say};
 use crate::clock::SystemClock;
 
 /// What can be done with stock.

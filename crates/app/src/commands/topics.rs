@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use adapters::kafka::topics::{DEAD_LETTER_PARTITIONS, PARTITIONS, TopicShape, ensure};
 
-use super::{CommandError, say};
+use super::events::{CommandError, say};
 use crate::config::Settings;
 
 /// The help of the command.

@@ -93,7 +93,7 @@ settings! {
         /// How often the outbox is looked at when nobody calls.
         poll_interval_ms: u64 = 100, "1 to 60000", (range(min = 1, max = 60_000)) => poll_interval from_millis;
         /// Events of a round.
-        batch_max: usize = 512, "1 to 100000", (range(min = 1, max = 100_000));
+        batch_max: usize = 4_096, "1 to 100000", (range(min = 1, max = 100_000));
         /// Pause after the first failure; it doubles.
         retry_pause_ms: u64 = 50, "1 to 60000", (range(min = 1, max = 60_000)) => retry_pause from_millis;
         /// The longest pause after failures.

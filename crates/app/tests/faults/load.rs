@@ -163,6 +163,8 @@ pub(crate) struct Plan {
     /// What a client waits after a call that was not answered, or not done.
     pub(crate) pause: Duration,
     pub(crate) seed: u64,
+    /// What a client rests after each order.
+    pub(crate) rest: Duration,
 }
 
 impl Plan {
@@ -178,6 +180,7 @@ impl Plan {
             repeats: true,
             pause: Duration::from_millis(10),
             seed: seed(),
+            rest: Duration::ZERO,
         }
     }
 }
@@ -301,5 +304,6 @@ async fn client(plan: Plan, number: usize, stop: CancellationToken, log: Arc<Mut
             created: attempts,
             settled,
         });
+        tokio::time::sleep(plan.rest).await;
     }
 }

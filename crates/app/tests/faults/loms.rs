@@ -6,6 +6,9 @@ use serde_json::Value;
 
 use crate::process::{Ended, Ports, Running, ready, run};
 
+/// Lines that a failed test shows.
+const LAST_LINES: usize = 20;
+
 /// A process, or the place of one that was killed.
 pub(crate) struct Loms {
     running: Option<Running>,
@@ -103,6 +106,11 @@ impl Loms {
         self.running().signal("CONT");
     }
 
+    /// The memory that it has now.
+    pub(crate) fn resident_kib(&self) -> u64 {
+        self.running().resident_kib()
+    }
+
     /// What it has logged so far.
     pub(crate) fn lines(&self) -> Vec<Value> {
         let out = self.running().out();
@@ -122,5 +130,31 @@ impl Loms {
     pub(crate) async fn metrics(&self) -> String {
         let answer = reqwest::get(format!("{}/metrics", self.http())).await.unwrap();
         answer.text().await.unwrap()
+    }
+
+    /// A number of its metrics; 0 where there is none yet.
+    pub(crate) async fn number(&self, name: &str) -> f64 {
+        number(&self.metrics().await, name)
+    }
+}
+
+/// A number of the text of metrics; 0 where there is none.
+pub(crate) fn number(metrics: &str, name: &str) -> f64 {
+    let value = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    value.map_or(0.0, |value| value.parse().unwrap())
+}
+
+/// Of a test that failed: what it said last.
+impl Drop for Loms {
+    #[allow(clippy::print_stderr, reason = "why a test failed is for who runs it")]
+    fn drop(&mut self) {
+        if std::thread::panicking() && self.running.is_some() {
+            let lines = self.lines();
+            for line in &lines[lines.len().saturating_sub(LAST_LINES)..] {
+                eprintln!("loms: {line}");
+            }
+        }
     }
 }

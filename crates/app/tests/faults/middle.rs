@@ -30,6 +30,8 @@ pub(crate) enum Hold {
     Locks,
     /// The writes and the COMMIT: rows are locked, and the server hears nothing more.
     Commit,
+    /// Everything, either way: a network that drops what it is given.
+    All,
 }
 
 /// How many connections that write were in which phase at a moment.
@@ -47,6 +49,8 @@ struct Shared {
     phase: watch::Sender<Phase>,
     left: Mutex<Vec<Seen>>,
     connections: watch::Sender<usize>,
+    /// Whether there are connections, and may be new ones.
+    open: watch::Sender<bool>,
 }
 
 /// The proxy; it ends with the runtime of its test.
@@ -67,6 +71,7 @@ impl Middle {
             phase: watch::Sender::new(Phase::Idle),
             left: Mutex::default(),
             connections: watch::Sender::new(0),
+            open: watch::Sender::new(true),
         });
         let all = Arc::clone(&shared);
         tokio::spawn(async move {
@@ -81,6 +86,16 @@ impl Middle {
     pub(crate) fn hold(&self, hold: Hold) {
         self.shared.held.send_replace(0);
         self.shared.hold.send_replace(hold);
+    }
+
+    /// Ends all connections, and takes none until [`Middle::open`].
+    pub(crate) fn cut(&self) {
+        self.shared.open.send_replace(false);
+    }
+
+    /// Takes connections again.
+    pub(crate) fn open(&self) {
+        self.shared.open.send_replace(true);
     }
 
     /// Waits until a connection is held back.
@@ -129,7 +144,9 @@ struct Seen {
 
 async fn link(near: TcpStream, shared: Arc<Shared>) {
     shared.connections.send_modify(|open| *open += 1);
-    if let Ok(far) = TcpStream::connect(("127.0.0.1", shared.server)).await {
+    let mut open = shared.open.subscribe();
+    let is_open = *open.borrow_and_update();
+    if is_open && let Ok(far) = TcpStream::connect(("127.0.0.1", shared.server)).await {
         near.set_nodelay(true).unwrap();
         far.set_nodelay(true).unwrap();
         let seen = Mutex::new(Seen {
@@ -141,6 +158,7 @@ async fn link(near: TcpStream, shared: Arc<Shared>) {
         tokio::select! {
             () = forth(from_near, to_far, &seen, &shared) => {}
             () = back(from_far, to_near, &seen, &shared) => {}
+            _ = open.wait_for(|open| !open) => {}
         }
         shared.left.lock().unwrap().push(*seen.lock().unwrap());
     }
@@ -172,6 +190,13 @@ impl Shared {
         }
     }
 
+    /// Passes on later what is given while everything is held back.
+    async fn pass(&self) {
+        if *self.hold.borrow() == Hold::All {
+            self.wait().await;
+        }
+    }
+
     async fn wait(&self) {
         self.held.send_modify(|held| *held += 1);
         self.hold
@@ -200,6 +225,7 @@ async fn forth(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, seen: &Mutex<See
         } else if has("ROLLBACK\0") {
             shared.enter(seen, Phase::Idle);
         }
+        shared.pass().await;
         if to.write_all(&bytes[..read]).await.is_err() {
             return;
         }
@@ -217,6 +243,7 @@ async fn back(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, seen: &Mutex<Seen
         if has("COMMIT\0") {
             seen.lock().unwrap().answered = Some(now());
         }
+        shared.pass().await;
         if to.write_all(&bytes[..read]).await.is_err() {
             return;
         }

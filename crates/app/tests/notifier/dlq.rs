@@ -3,7 +3,7 @@
 use adapters::kafka::testing::{Broker, Topics};
 use serde_json::Value;
 
-use super::harness::{Notifier, ids, publish, run, send_raw, trade, until};
+use super::harness::{Notifier, Stranger, ids, publish, run, trade, until};
 use super::receiver::{Answer, Receiver};
 
 fn listed(topics: &Topics, arguments: &[&str]) -> Vec<Value> {
@@ -79,7 +79,7 @@ async fn letters_are_shown_and_sent_back_once() {
 #[tokio::test]
 async fn poison_that_is_sent_back_comes_back_to_the_letters_unchanged() {
     let topics = Topics::fresh(&Broker::shared(), &[]).await;
-    send_raw(&topics, 1, Some(b"{\"no event\""), Some("p")).await;
+    Stranger::of(&topics).send(1, Some(b"{\"no event\""), Some("p")).await;
     let notifier = Notifier::start(&topics, &[]);
     until("the letter", async || {
         notifier.said("event sent to the dead letters").len() == 1

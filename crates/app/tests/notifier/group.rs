@@ -1,13 +1,17 @@
 //! Several notifiers: they share two partitions, one stands by, and any of them may come and go.
 
-use std::collections::HashSet;
-use std::sync::Arc;
+use std::collections::{HashSet, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use adapters::kafka::testing::{Broker, Topics};
 use serde_json::Value;
+use tokio::task::JoinSet;
 
-use super::harness::{Notifier, assert_complete, ids, publish, trade, until};
+use super::figures::{self, figure, rounds};
+use super::harness::{Notifier, PATIENCE, assert_complete, ids, publish, trade, until};
+use super::tally::Tally;
 
 fn partitions(lines: &[Value]) -> HashSet<i64> {
     let partitions = lines.iter().map(|line| line["partition"].as_i64().unwrap());
@@ -72,45 +76,92 @@ async fn of_three_two_share_the_partitions_and_the_third_takes_over_from_one_tha
     );
 }
 
-/// Lines of several processes have no common order, but each event has all its lines in one partition:
-/// by its offset it is told whether anything is missing.
-#[tokio::test]
+/// Every second one joins, and the eldest goes: in order, or killed. Lines of several processes have no
+/// common order; that the events of an order are in order is the topic's, of which each member handles a
+/// partition from where the one before it committed.
+#[tokio::test(flavor = "multi_thread")]
 async fn members_that_come_and_go_lose_nothing() {
     let topics = Arc::new(Topics::fresh(&Broker::shared(), &[]).await);
+    let tally = Arc::<Mutex<Tally>>::default();
+    let stop = Arc::<AtomicBool>::default();
     let load = tokio::spawn({
-        let topics = Arc::clone(&topics);
+        let (topics, stop) = (Arc::clone(&topics), Arc::clone(&stop));
         async move {
-            for at in 0..100 {
-                publish(&topics, trade(1 + at * 10, 10)).await;
-                tokio::time::sleep(Duration::from_millis(80)).await;
+            let mut next = 1;
+            while !stop.load(Ordering::Relaxed) {
+                publish(&topics, trade(next, 10)).await;
+                next += 10;
+                tokio::time::sleep(Duration::from_millis(50)).await;
             }
+            next
         }
     });
-    let mut lines = Vec::new();
-    let steady = Notifier::start(&topics, &[]);
-    for round in 0..6 {
-        let guest = Notifier::start(&topics, &[]);
-        tokio::time::sleep(Duration::from_millis(1_000 + round * 200)).await;
-        lines.extend(if round % 2 == 0 {
-            guest.stop().await
-        } else {
-            guest.kill().await
+    let seconds = rounds(6, 60);
+    let start = || Notifier::counted(&topics, &[], &tally);
+    let mut members = VecDeque::from([start(), start(), start()]);
+    let mut going = JoinSet::new();
+    for second in 0..seconds {
+        let next = figures::now() + Duration::from_secs(1);
+        members.push_back(start());
+        let eldest = members.pop_front().unwrap();
+        going.spawn(async move {
+            if second % 2 == 0 {
+                eldest.stop().await
+            } else {
+                eldest.kill().await
+            }
         });
+        tokio::time::sleep_until(next.into()).await;
     }
-    load.await.unwrap();
-    until("all events", async || {
-        let seen: HashSet<String> = ids(&lines).into_iter().chain(ids(&steady.events())).collect();
-        seen.len() == 3_000
+    going.join_all().await;
+    stop.store(true, Ordering::Relaxed);
+    let next = usize::try_from(load.await.unwrap()).unwrap();
+    let seen = || tally.lock().unwrap().unique;
+    let rest = figures::until("all events", PATIENCE, async || seen() == (next - 1) * 3).await;
+    for member in members {
+        member.stop().await;
+    }
+    let tally = tally.lock().unwrap();
+    tally.assert_complete(1..next);
+    figure(format_args!(
+        "notifiers that join and leave every second for {seconds} s, every other one killed: {} events, {} repeats, \
+         the last {} ms after the load",
+        tally.unique,
+        tally.repeats,
+        rest.as_millis()
+    ));
+}
+
+/// In order: others go on at once, and do not wait until it is missed.
+#[tokio::test(flavor = "multi_thread")]
+async fn when_one_leaves_the_next_one_goes_on_within_seconds() {
+    const SESSION: Duration = Duration::from_secs(60);
+    let topics = Topics::fresh(&Broker::shared(), &[]).await;
+    let session = SESSION.as_millis().to_string();
+    let settings = [("notifier.session_timeout_ms", session.as_str())];
+    let first = Notifier::start(&topics, &settings);
+    publish(&topics, trade(1, 20)).await;
+    first.until_events(60).await;
+    let second = Notifier::start(&topics, &settings);
+    until("it shares", async || {
+        !first.said("partitions go to another member").is_empty()
     })
     .await;
-    lines.extend(steady.stop().await);
-    let all: HashSet<String> = ids(&lines).into_iter().collect();
-    let expected: HashSet<String> = trade(1, 1_000).iter().map(|event| event.id.to_string()).collect();
-    assert_eq!(all, expected);
-    println!(
-        "6 members came and went, 3 of them killed: {} repeats",
-        lines.len() - all.len()
-    );
+    let ends = figures::now();
+    let mut lines = first.stop().await;
+    let ended = ends.elapsed();
+    publish(&topics, trade(21, 20)).await;
+    let rest = 120 - lines.len();
+    lines.extend(second.until_events(rest).await);
+    let took = ends.elapsed();
+    second.stop().await;
+    assert_eq!(assert_complete(&lines, 1..41), 0, "repeats after an orderly end");
+    figure(format_args!(
+        "a notifier left in order: it ended after {} ms, the next one was through with both partitions after {} ms",
+        ended.as_millis(),
+        took.as_millis()
+    ));
+    assert!(took < SESSION / 3, "{took:?}");
 }
 
 /// A member that stands still longer than its session is taken for dead; awake again, it learns that its

@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use adapters::kafka::client::KafkaClient;
 use adapters::kafka::librdkafka;
 use adapters::kafka::producer::KafkaPublisher;
+use adapters::kafka::settings::KafkaSettings;
 use adapters::kafka::testing::Topics;
 use domain::clock::{Clock, Moment};
 use domain::order::event::{OrderEvent, StatusChange};
@@ -22,6 +23,8 @@ use domain::types::EventId;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use serde_json::Value;
+
+use super::tally::Tally;
 
 /// The bound of every wait, on a machine that does other things too.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -64,9 +67,15 @@ pub(crate) async fn until(what: &str, holds: impl AsyncFn() -> bool) {
 /// A process of `app`.
 pub(crate) struct Notifier {
     child: Child,
+    /// Of events, all; of a process that is counted, none.
     lines: Arc<Mutex<Vec<Value>>>,
     reader: Option<std::thread::JoinHandle<()>>,
     pub(crate) url: String,
+}
+
+/// The group of those who are notified.
+pub(crate) fn group(topics: &Topics) -> String {
+    format!("group-of-{}", topics.settings.topic)
 }
 
 /// The settings of a process on topics.
@@ -76,7 +85,7 @@ fn arguments(topics: &Topics) -> Vec<String> {
         ("kafka.brokers", kafka.brokers.join(",")),
         ("kafka.topic", kafka.topic.clone()),
         ("kafka.dead_letter_topic", kafka.dead_letter_topic.clone()),
-        ("notifier.group", format!("group-of-{}", kafka.topic)),
+        ("notifier.group", group(topics)),
         ("notifier.session_timeout_ms", "3000".to_owned()),
     ];
     settings
@@ -88,6 +97,15 @@ fn arguments(topics: &Topics) -> Vec<String> {
 impl Notifier {
     /// Starts one.
     pub(crate) fn start(topics: &Topics, settings: &[(&str, &str)]) -> Self {
+        Self::start_with(topics, settings, None)
+    }
+
+    /// Starts one whose lines of events are counted and not kept.
+    pub(crate) fn counted(topics: &Topics, settings: &[(&str, &str)], tally: &Arc<Mutex<Tally>>) -> Self {
+        Self::start_with(topics, settings, Some(Arc::clone(tally)))
+    }
+
+    fn start_with(topics: &Topics, settings: &[(&str, &str)], tally: Option<Arc<Mutex<Tally>>>) -> Self {
         let port = free_port();
         let mut command = Command::new(env!("CARGO_BIN_EXE_app"));
         command.args(["--role", "notifier"]).args(arguments(topics));
@@ -101,6 +119,10 @@ impl Notifier {
         let reader = std::thread::spawn(move || {
             for line in out.lines().map_while(Result::ok) {
                 // A process that is killed may leave half a line.
+                let is_whole = line.ends_with('}');
+                if is_whole && tally.as_ref().is_some_and(|tally| tally.lock().unwrap().take(&line)) {
+                    continue;
+                }
                 if let Ok(value) = serde_json::from_str(&line) {
                     kept.lock().unwrap().push(value);
                 }
@@ -120,14 +142,15 @@ impl Notifier {
         lines.iter().filter(|line| line["msg"] == msg).cloned().collect()
     }
 
+    /// How many lines have this message; without a copy of each.
+    pub(crate) fn times(&self, msg: &str) -> usize {
+        let lines = self.lines.lock().unwrap();
+        lines.iter().filter(|line| line["msg"] == msg).count()
+    }
+
     /// The lines of events so far.
     pub(crate) fn events(&self) -> Vec<Value> {
         self.said("order event")
-    }
-
-    /// How many lines there are.
-    pub(crate) fn count(&self) -> usize {
-        self.lines.lock().unwrap().len()
     }
 
     /// The memory that it has now.
@@ -162,10 +185,12 @@ impl Notifier {
     /// Asks it to end, and waits until it has; all lines of events.
     pub(crate) async fn stop(mut self) -> Vec<Value> {
         // Before that nobody listens to signals.
-        until("its start", async || {
-            !self.said("joining the consumer group").is_empty()
-        })
-        .await;
+        let started = tokio::time::timeout(PATIENCE, async {
+            while self.said("joining the consumer group").is_empty() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        });
+        started.await.expect("it starts");
         self.signal("-TERM");
         let status = self.wait().await;
         let lines = self.lines.lock().unwrap().clone();
@@ -173,6 +198,15 @@ impl Notifier {
         assert_eq!(status.code(), Some(0), "the last lines: {last:?}");
         drop(lines);
         self.events()
+    }
+
+    /// Asks it to end; all lines of events, and how many are in what it said so, to its end.
+    pub(crate) async fn stop_saying(self, msg: &str) -> (Vec<Value>, u64) {
+        let lines = Arc::clone(&self.lines);
+        let events = self.stop().await;
+        let lines = lines.lock().unwrap();
+        let said = lines.iter().filter(|line| line["msg"] == msg);
+        (events, said.map(|line| line["events"].as_u64().unwrap()).sum())
     }
 
     /// Ends it as a crash does; all lines of events.
@@ -206,13 +240,16 @@ impl Drop for Notifier {
     }
 }
 
+/// A command of `app` on the topics.
+pub(crate) fn command(topics: &Topics, command: &[&str]) -> Command {
+    let mut app = Command::new(env!("CARGO_BIN_EXE_app"));
+    app.args(command).args(arguments(topics));
+    app
+}
+
 /// Runs a command of `app` on the topics; its code, and what it said.
-pub(crate) fn run(topics: &Topics, command: &[&str]) -> (i32, String, String) {
-    let done = Command::new(env!("CARGO_BIN_EXE_app"))
-        .args(command)
-        .args(arguments(topics))
-        .output()
-        .unwrap();
+pub(crate) fn run(topics: &Topics, asked: &[&str]) -> (i32, String, String) {
+    let done = command(topics, asked).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (done.status.code().unwrap(), text(done.stdout), text(done.stderr))
 }
@@ -243,36 +280,62 @@ pub(crate) fn trade(first: i64, orders: i64) -> Vec<OrderEvent> {
 
 /// Publishes as the relay does, until all is acknowledged.
 pub(crate) async fn publish(topics: &Topics, events: Vec<OrderEvent>) {
-    let publisher = KafkaPublisher::new(Arc::new(KafkaClient::new(topics.settings.clone())), Now);
-    let mut left = events;
+    publish_by(&publisher(&topics.settings), events).await;
+}
+
+/// What publishes with these settings.
+pub(crate) fn publisher(settings: &KafkaSettings) -> KafkaPublisher<impl Clock + use<>> {
+    KafkaPublisher::new(Arc::new(KafkaClient::new(settings.clone())), Now)
+}
+
+/// Publishes as the relay does, until all is acknowledged; how many calls failed.
+pub(crate) async fn publish_by(publisher: &impl EventPublisher, events: Vec<OrderEvent>) -> usize {
+    let (mut left, mut failures) = (events, 0);
     let work = async {
         while !left.is_empty() {
             let published = publisher.publish(left.iter().take(512).cloned().collect()).await;
             let done: HashSet<EventId> = published.acknowledged.into_iter().collect();
             left.retain(|event| !done.contains(&event.id));
+            if published.error.is_some() {
+                failures += 1;
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
         }
     };
-    tokio::time::timeout(PATIENCE, work)
-        .await
-        .expect("the broker takes them");
+    let taken = tokio::time::timeout(PATIENCE, work).await;
+    taken.expect("the broker takes them");
+    failures
 }
 
-/// Sends anything, as somebody else's client does, to a partition.
-pub(crate) async fn send_raw(topics: &Topics, partition: i32, value: Option<&[u8]>, event_id: Option<&str>) -> i64 {
-    let producer: FutureProducer = librdkafka::config(&topics.settings).create().unwrap();
-    let record: FutureRecord<'_, [u8], [u8]> = FutureRecord::to(&topics.settings.topic).partition(partition);
-    let record = match event_id {
-        Some(event_id) => record.headers(OwnedHeaders::new().insert(Header {
-            key: "event-id",
-            value: Some(event_id),
-        })),
-        None => record,
-    };
-    let record = match value {
-        Some(value) => record.payload(value),
-        None => record,
-    };
-    producer.send(record, PATIENCE).await.unwrap().offset
+/// Sends anything, as somebody else's client does.
+pub(crate) struct Stranger<'a> {
+    producer: FutureProducer,
+    topic: &'a str,
+}
+
+impl<'a> Stranger<'a> {
+    pub(crate) fn of(topics: &'a Topics) -> Self {
+        let producer = librdkafka::config(&topics.settings).create().unwrap();
+        let topic = &topics.settings.topic;
+        Self { producer, topic }
+    }
+
+    /// To a partition; the offset.
+    pub(crate) async fn send(&self, partition: i32, value: Option<&[u8]>, event_id: Option<&str>) -> i64 {
+        let record: FutureRecord<'_, [u8], [u8]> = FutureRecord::to(self.topic).partition(partition);
+        let record = match event_id {
+            Some(event_id) => record.headers(OwnedHeaders::new().insert(Header {
+                key: "event-id",
+                value: Some(event_id),
+            })),
+            None => record,
+        };
+        let record = match value {
+            Some(value) => record.payload(value),
+            None => record,
+        };
+        self.producer.send(record, PATIENCE).await.unwrap().offset
+    }
 }
 
 /// The event ids of lines.

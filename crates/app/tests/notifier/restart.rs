@@ -1,15 +1,15 @@
 //! One notifier: where it begins, how it ends, and what it repeats after a crash.
 
 use std::collections::HashSet;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use adapters::kafka::testing::{Broker, Topics};
-use app::telemetry::Stopwatch;
 use domain::trace::TraceContext;
 
-use super::harness::{Notifier, assert_complete, ids, publish, trade, until};
+use super::figures::{self, figure, size};
+use super::harness::{Notifier, PATIENCE, assert_complete, ids, publish, trade, until};
+use super::tally::Tally;
 
 #[tokio::test]
 async fn begins_at_the_earliest_and_goes_on_at_the_first_event_that_was_not_handled() {
@@ -106,7 +106,9 @@ async fn killed_again_and_again_under_load_nothing_is_lost() {
     .await;
     lines.extend(last.stop().await);
     let repeats = assert_complete(&lines, 1..601);
-    println!("3 kills, 1800 events, {repeats} repeats");
+    figure(format_args!(
+        "notifier killed 3 times under load: 1800 events, {repeats} repeats"
+    ));
 }
 
 #[tokio::test]
@@ -123,27 +125,67 @@ async fn stopped_under_load_it_ends_in_order_and_nothing_repeats() {
     assert_eq!(assert_complete(&lines, 1..2_001), 0, "repeats");
 }
 
-/// However far it is behind, it holds a bounded number of events.
-#[tokio::test]
-async fn a_backlog_is_drained_in_bounded_memory() {
-    const ORDERS: i64 = 20_000;
+/// However far it is behind, it holds a bounded number of events, and all of them come: it was killed,
+/// and the backlog grew while it was away.
+#[tokio::test(flavor = "multi_thread")]
+async fn restarted_after_a_long_backlog_it_loses_nothing_in_bounded_memory() {
+    /// Resident, KiB: what a million events would take many times over.
+    const MEMORY_MAX: u64 = 200 * 1024;
+    /// From a tenth of the backlog on, KiB: what it remembers to tell repeats is full by then.
+    const GROWTH_MAX: u64 = 32 * 1024;
+    const BEFORE: usize = 100;
+    let orders = BEFORE + size(30_000, 333_300);
     let topics = Topics::fresh(&Broker::shared(), &[]).await;
-    for first in (1..=ORDERS).step_by(2_000) {
-        publish(&topics, trade(first, 2_000)).await;
+    publish(&topics, trade(1, 100)).await;
+    let tally = Arc::<Mutex<Tally>>::default();
+    let seen = || tally.lock().unwrap().unique;
+    // With a window that is full after a tenth, whatever the size of the backlog.
+    let window = (orders * 3 / 20).min(100_000).to_string();
+    let settings = [("notifier.dedupe_window", window.as_str())];
+    let notifier = Notifier::counted(&topics, &settings, &tally);
+    figures::until("the first events", PATIENCE, async || seen() == BEFORE * 3).await;
+    notifier.kill().await;
+    let began = figures::now();
+    for first in (BEFORE + 1..=orders).step_by(2_000) {
+        let count = 2_000.min(orders + 1 - first);
+        publish(
+            &topics,
+            trade(i64::try_from(first).unwrap(), i64::try_from(count).unwrap()),
+        )
+        .await;
     }
-    let notifier = Notifier::start(&topics, &[]);
-    let watch = Stopwatch::start();
-    let events = usize::try_from(ORDERS * 3).unwrap();
-    let peak = AtomicU64::new(0);
-    until("all events", async || {
-        peak.fetch_max(notifier.resident_kib(), Ordering::Relaxed);
-        notifier.count() >= events
+    let published = began.elapsed();
+
+    let notifier = Notifier::counted(&topics, &settings, &tally);
+    let (mut early, mut peak) = (0, 0);
+    let drained = figures::until("all events", 20 * PATIENCE, async || {
+        peak = peak.max(notifier.resident_kib());
+        if seen() <= orders * 3 / 10 {
+            early = peak;
+        }
+        seen() == orders * 3
     })
     .await;
-    let peak = peak.into_inner();
-    println!("{events} events in {:?}, at most {peak} KiB", watch.elapsed());
-    assert!(peak < 256 * 1024, "{peak} KiB");
-    assert_eq!(assert_complete(&notifier.stop().await, 1..ORDERS + 1), 0);
+    notifier.stop().await;
+    let tally = tally.lock().unwrap();
+    figure(format_args!(
+        "notifier after a backlog of {} events: drained in {} ms (published in {} ms), at most {} MiB, {} MiB at a tenth, \
+         {} repeats",
+        (orders - BEFORE) * 3,
+        drained.as_millis(),
+        published.as_millis(),
+        peak / 1024,
+        early / 1024,
+        tally.repeats
+    ));
+    tally.assert_complete(1..orders + 1);
+    assert_eq!(tally.overtaken, 0, "first occurrences are in order per order");
+    assert!(tally.repeats <= BEFORE * 3, "only what was not committed comes again");
+    assert!(early > 0 && peak < MEMORY_MAX, "{peak} KiB");
+    assert!(
+        peak < early + GROWTH_MAX,
+        "{early} KiB at a tenth, {peak} KiB in the end"
+    );
 }
 
 #[tokio::test]

@@ -74,6 +74,14 @@ impl Running {
         self.child.wait().unwrap();
     }
 
+    /// The memory that it has now.
+    pub(crate) fn resident_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok())
+            .unwrap_or(0)
+    }
+
     /// What it has printed so far.
     pub(crate) fn out(&self) -> String {
         self.out.lock().unwrap().clone()

@@ -270,7 +270,7 @@ impl ForgetSentStmt {
 pub struct BacklogStmt(&'static str, Option<tokio_postgres::Statement>);
 pub fn backlog() -> BacklogStmt {
     BacklogStmt(
-        "select (select count(*) from (select 1 from outbox order by event_id limit $1) counted) as counted, (select min(event_id) from outbox) as oldest, (select max(event_id) from outbox) as newest, (select moment from outbox order by event_id limit 1) as oldest_moment",
+        "select count(*) as counted, min(event_id) as oldest, (select max(event_id) from outbox) as newest, min(moment) as oldest_moment from (select event_id, moment from outbox order by event_id limit $1) counted",
         None,
     )
 }

@@ -10,8 +10,10 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 /// An assignment of a partition.
 #[derive(Debug, Default)]
 struct Partition {
-    /// Offsets that were delivered and not handled.
-    out: VecDeque<i64>,
+    /// What was delivered and not handled: offset and bytes.
+    out: VecDeque<(i64, usize)>,
+    /// All of these bytes.
+    bytes: usize,
     /// Behind the last one handled.
     handled: Option<i64>,
     /// What the last commit says that was not waited for, unless it is known to have failed.
@@ -19,6 +21,19 @@ struct Partition {
     /// What the broker is known to keep.
     committed: Option<i64>,
     paused: bool,
+}
+
+/// The most bytes of a partition that are out: they are few, unless somebody sends what is no event.
+const HELD_MAX_BYTES: usize = 8 * 1024 * 1024;
+
+impl Partition {
+    fn is_full(&self, held_max: usize) -> bool {
+        self.out.len() >= held_max || self.bytes >= HELD_MAX_BYTES
+    }
+
+    fn has_room(&self, held_max: usize) -> bool {
+        self.out.len() <= held_max / 2 && self.bytes <= HELD_MAX_BYTES / 2
+    }
 }
 
 /// The state.
@@ -69,12 +84,14 @@ impl State {
         self.partitions.keys().copied().collect()
     }
 
-    /// A delivery goes out; `false` where its partition is not ours.
-    pub(super) fn deliver(&mut self, position: Position) -> bool {
-        let partition = self.partitions.get_mut(&position.partition);
-        partition
-            .map(|partition| partition.out.push_back(position.offset))
-            .is_some()
+    /// A delivery of so many bytes goes out; `false` where its partition is not ours.
+    pub(super) fn deliver(&mut self, position: Position, bytes: usize) -> bool {
+        let Some(partition) = self.partitions.get_mut(&position.partition) else {
+            return false;
+        };
+        partition.out.push_back((position.offset, bytes));
+        partition.bytes += bytes;
+        true
     }
 
     /// Everything up to these was handled. What is said late, about an assignment that is over, finds
@@ -84,8 +101,8 @@ impl State {
             let Some(partition) = self.partitions.get_mut(&position.partition) else {
                 continue;
             };
-            while partition.out.front().is_some_and(|offset| *offset <= position.offset) {
-                partition.out.pop_front();
+            while let Some((_, bytes)) = partition.out.pop_front_if(|(offset, _)| *offset <= position.offset) {
+                partition.bytes -= bytes;
                 partition.handled = Some(position.offset + 1);
             }
         }
@@ -128,16 +145,15 @@ impl State {
         }
     }
 
-    /// Which partitions are to pause, because `held_max` of their deliveries are out, and which may go
-    /// on, because only half as many are. Both are taken as done.
+    /// Which partitions are to pause, because `held_max` of their deliveries are out, or as many bytes as
+    /// may be, and which may go on, because only half as many are. Both are taken as done.
     pub(super) fn balance(&mut self, held_max: usize) -> (Vec<i32>, Vec<i32>) {
         let (mut pause, mut resume) = (Vec::new(), Vec::new());
         for (number, partition) in &mut self.partitions {
-            let out = partition.out.len();
-            if !partition.paused && (out >= held_max || self.closing) {
+            if !partition.paused && (partition.is_full(held_max) || self.closing) {
                 partition.paused = true;
                 pause.push(*number);
-            } else if partition.paused && out <= held_max / 2 && !self.closing {
+            } else if partition.paused && partition.has_room(held_max) && !self.closing {
                 partition.paused = false;
                 resume.push(*number);
             }
@@ -148,13 +164,13 @@ impl State {
     /// Whether a partition would have to pause now.
     fn is_full(&self, held_max: usize) -> bool {
         let mut partitions = self.partitions.values();
-        partitions.any(|partition| !partition.paused && partition.out.len() >= held_max)
+        partitions.any(|partition| !partition.paused && partition.is_full(held_max))
     }
 
     /// How far a partition is behind its end.
     pub(super) fn lag(&self, number: i32, end: i64, committed: i64) -> Option<i64> {
         let partition = self.partitions.get(&number)?;
-        let oldest = partition.out.front().copied().or(partition.handled);
+        let oldest = partition.out.front().map(|(offset, _)| *offset).or(partition.handled);
         let at = oldest.unwrap_or(committed);
         (at >= 0 && end >= 0).then(|| (end - at).max(0))
     }
@@ -218,9 +234,9 @@ mod tests {
         let mut state = State::default();
         state.assign(&[0, 1]);
         for offset in [5, 6, 9] {
-            assert!(state.deliver(at(0, offset)));
+            assert!(state.deliver(at(0, offset), 1));
         }
-        assert!(!state.deliver(at(2, 0)), "not ours");
+        assert!(!state.deliver(at(2, 0), 1), "not ours");
         assert_eq!(state.to_commit(None), []);
         state.note(&[at(0, 6)]);
         assert_eq!((state.to_send(), state.to_commit(None)), (vec![(0, 7)], vec![(0, 7)]));
@@ -247,13 +263,13 @@ mod tests {
     fn what_is_said_late_does_not_move_a_newer_assignment() {
         let mut state = State::default();
         state.assign(&[0]);
-        state.deliver(at(0, 5));
+        state.deliver(at(0, 5), 1);
         state.forget(&[0]);
         state.note(&[at(0, 5)]);
         assert_eq!(state.to_commit(None), []);
         // Another member came as far as 20 meanwhile.
         state.assign(&[0]);
-        state.deliver(at(0, 20));
+        state.deliver(at(0, 20), 1);
         state.note(&[at(0, 5)]);
         assert_eq!(state.to_commit(None), []);
     }
@@ -263,7 +279,7 @@ mod tests {
         let mut state = State::default();
         state.assign(&[0, 1]);
         for offset in 0..4 {
-            state.deliver(at(0, offset));
+            state.deliver(at(0, offset), 1);
         }
         assert_eq!(state.balance(4), (vec![0], vec![]));
         assert_eq!(state.balance(4), (vec![], vec![]));
@@ -280,12 +296,26 @@ mod tests {
     }
 
     #[test]
+    fn a_partition_pauses_when_too_many_bytes_are_out_however_few_deliveries_they_are() {
+        let mut state = State::default();
+        state.assign(&[0]);
+        state.deliver(at(0, 0), HELD_MAX_BYTES - 1);
+        assert_eq!(state.balance(100), (vec![], vec![]));
+        state.deliver(at(0, 1), 1);
+        assert_eq!(state.balance(100), (vec![0], vec![]));
+        state.note(&[at(0, 0)]);
+        assert_eq!(state.balance(100), (vec![], vec![0]));
+        state.note(&[at(0, 1)]);
+        assert_eq!(state.to_commit(None), [(0, 2)]);
+    }
+
+    #[test]
     fn the_lag_counts_from_the_oldest_that_was_not_handled() {
         let mut state = State::default();
         state.assign(&[0]);
         assert_eq!(state.lag(0, 10, 4), Some(6));
-        state.deliver(at(0, 4));
-        state.deliver(at(0, 5));
+        state.deliver(at(0, 4), 1);
+        state.deliver(at(0, 5), 1);
         assert_eq!(state.lag(0, 10, 4), Some(6));
         state.note(&[at(0, 4)]);
         assert_eq!(state.lag(0, 10, 4), Some(5));

@@ -210,7 +210,7 @@ impl Thread {
             let mut state = self.shared.lock();
             state.broker_answers = true;
             // What still comes at the end comes again to whoever is next.
-            !state.closing && state.deliver(delivery.position)
+            !state.closing && state.deliver(delivery.position, bytes(&delivery))
         };
         if ours {
             self.consumed.increment(1);
@@ -225,6 +225,13 @@ impl Thread {
         }
         self.outlet.offer(Sent::Failure(ConsumeError::Library(error)));
     }
+}
+
+/// What it takes in memory, for the most part.
+fn bytes(delivery: &Delivery) -> usize {
+    let length = |part: &Option<Box<[u8]>>| part.as_ref().map_or(0, |part| part.len());
+    let headers = delivery.headers.iter().map(|(name, value)| name.len() + value.len());
+    length(&delivery.key) + length(&delivery.value) + headers.sum::<usize>()
 }
 
 /// A message as a delivery of its own.

@@ -17,6 +17,19 @@ pub(crate) fn rounds(few: usize, of_the_issue: usize) -> usize {
     }
 }
 
+/// How much there is of something: `few` in the test command, `of_the_issue` where the issue's numbers
+/// are asked for.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "tests are told by the environment how much to do"
+)]
+pub(crate) fn size(few: usize, of_the_issue: usize) -> usize {
+    match std::env::var("APP_FAULT_ROUNDS") {
+        Ok(word) if word == "issue" => of_the_issue,
+        Ok(_) | Err(_) => few,
+    }
+}
+
 /// Tells a figure; `just faults` gathers them.
 #[allow(clippy::print_stderr, reason = "the figures of a test are for who runs it")]
 pub(crate) fn figure(text: impl std::fmt::Display) {
