@@ -11,7 +11,7 @@ use slog::{Logger, error, info, warn};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::telemetry::{Stopwatch, chain};
+use crate::telemetry::{Repeated, Stopwatch, chain};
 
 /// The first audit of a process comes sooner than the next: it may not live for a whole interval.
 const FIRST_AFTER: Duration = Duration::from_secs(60);
@@ -38,13 +38,13 @@ pub async fn run<A: LedgerAudit, T: Turn, C: Clock>(
     stop: CancellationToken,
 ) {
     expose(&AuditReport::default(), None);
-    let mut pause = limits.interval.min(FIRST_AFTER);
+    let (failing, mut pause) = (Repeated::default(), limits.interval.min(FIRST_AFTER));
     while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
         pause = limits.interval;
         let mine = match turn.is_mine().await {
             Ok(mine) => mine,
             Err(error) => {
-                fail(&log, &error);
+                fail(&log, &failing, &error);
                 continue;
             }
         };
@@ -59,19 +59,22 @@ pub async fn run<A: LedgerAudit, T: Turn, C: Clock>(
             None => return,
             Some(Ok(report)) => {
                 let took = took.elapsed();
+                failing.succeeds();
                 metrics::gauge!("loms_audit_duration_seconds").set(took.as_secs_f64());
                 expose(&report, Some(clock.now()));
                 tell(&report, took, &log);
                 broken.send_replace(report.violations().len());
             }
-            Some(Err(error)) => fail(&log, &error),
+            Some(Err(error)) => fail(&log, &failing, &error),
         }
     }
 }
 
-fn fail(log: &Logger, error: &QueryError) {
+fn fail(log: &Logger, failing: &Repeated, error: &QueryError) {
     metrics::counter!("loms_audit_failures_total").increment(1);
-    warn!(log, "the ledger could not be audited"; "error" => chain(error));
+    if let Some(suppressed) = failing.fails() {
+        warn!(log, "the ledger could not be audited"; "error" => chain(error), "suppressed" => suppressed);
+    }
 }
 
 /// Sets the gauges: of an audit, or (`at` is `None`) of an instance that has none to tell of.

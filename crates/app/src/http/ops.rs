@@ -1,6 +1,7 @@
 //! What operations ask: `/metrics`, `/healthz` (the process is up) and `/readyz` (the role can do
 //! its main job). A check that is required and fails makes it 503; one that is optional is named
-//! as degraded, with 200. Only names are told; why is in the log of whoever checks.
+//! as degraded, with 200. Only names are told; why is in the log of whoever checks. Beside them stands
+//! what [`DebugPages`] shows, where that is enabled.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use serde::Serialize;
 use slog::{Logger, debug};
 use tokio_util::sync::CancellationToken;
 
+use super::debug::DebugPages;
 use super::problem::answer;
 use crate::telemetry::Metrics;
 
@@ -145,6 +147,8 @@ pub struct Ops {
     pub metrics: Metrics,
     /// The readiness of the role.
     pub health: Health,
+    /// What of the inside is shown.
+    pub debug: DebugPages,
 }
 
 impl Ops {
@@ -155,6 +159,7 @@ impl Ops {
             .service(web::resource("/metrics").route(web::get().to(metrics)))
             .service(web::resource("/healthz").route(web::get().to(healthz)))
             .service(web::resource("/readyz").route(web::get().to(readyz)));
+        self.debug.mount(config);
     }
 }
 

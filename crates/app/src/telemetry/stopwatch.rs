@@ -14,6 +14,13 @@ impl Stopwatch {
         Self(Instant::now())
     }
 
+    /// One that has run for so long already.
+    #[cfg(test)]
+    #[expect(clippy::disallowed_methods, reason = "the one place where durations are measured")]
+    pub(super) fn started(before: Duration) -> Self {
+        Self(Instant::now().checked_sub(before).unwrap())
+    }
+
     /// The time since its start.
     #[must_use]
     pub fn elapsed(&self) -> Duration {

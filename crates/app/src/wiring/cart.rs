@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use adapters::memory::carts::MemoryCarts;
 use domain::cart::checkout::Checkout;
-use slog::Logger;
 
 use super::links::{LomsLink, ProductsLink};
 use crate::lifecycle::Lifecycle;
 use crate::random::RandomKeys;
+use crate::telemetry::Failures;
 
 /// Checkout as it is wired here.
 pub type CartCheckout = Checkout<MemoryCarts, LomsLink, RandomKeys, Lifecycle>;
@@ -30,6 +30,6 @@ pub struct CartShop {
     pub request_timeout: Duration,
     /// Products of one cart that are fetched at the same time.
     pub products_concurrency: NonZeroUsize,
-    /// Where errors are told.
-    pub log: Logger,
+    /// Where failures are told.
+    pub failures: Failures,
 }
