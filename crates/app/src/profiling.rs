@@ -3,6 +3,7 @@
 //! is asked for ends in time, and with the process.
 
 mod heap;
+mod names;
 mod processor;
 
 use std::sync::Arc;

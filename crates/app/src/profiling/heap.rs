@@ -4,6 +4,7 @@
 use jemalloc_pprof::PROF_CTL;
 
 use super::ProfileError;
+use super::names::Names;
 
 /// From now on the allocator samples.
 pub(super) fn sample() -> Result<(), ProfileError> {
@@ -22,7 +23,24 @@ pub(super) fn tell() -> Result<Vec<u8>, ProfileError> {
     if !control.activated() {
         return Err(ProfileError::NotSampled);
     }
-    control
-        .dump_pprof()
-        .map_err(|error| ProfileError::Heap(format!("{error:#}")))
+    let mut profile = control
+        .dump_profile()
+        .map_err(|error| ProfileError::Heap(format!("{error:#}")))?;
+    let mut names = Names::like(is_of_allocator);
+    for (stack, _) in &mut profile.stacks {
+        // The innermost are the last; each is where its call returns to, one behind the call.
+        while stack.addrs.len() > 1 && stack.addrs.last().is_some_and(|address| names.hold(address - 1)) {
+            stack.addrs.pop();
+        }
+    }
+    Ok(profile.to_pprof(("inuse_space", "bytes"), ("space", "bytes"), None))
+}
+
+/// Whether a function is the allocator's, which is the innermost of every stack, and no answer to who
+/// holds the memory.
+fn is_of_allocator(name: &str) -> bool {
+    ["_rjem_", "prof_", "__rust_alloc", "__rust_realloc", "__rustc::__rust_"]
+        .iter()
+        .any(|begin| name.starts_with(begin))
+        || name.contains("tikv_jemallocator::Jemalloc")
 }

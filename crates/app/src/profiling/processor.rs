@@ -1,13 +1,11 @@
 //! The processors: a timer of the process interrupts whoever runs, 99 times a second of processor
 //! time, and its stack is remembered.
 
-use std::collections::HashMap;
-use std::ffi::c_void;
-
 use jemalloc_pprof::{StackProfile, WeightedStack};
 use pprof::{ProfilerGuard, ProfilerGuardBuilder, UnresolvedReport};
 
 use super::ProfileError;
+use super::names::Names;
 
 /// Samples a second; not in step with what happens a hundred times a second.
 const FREQUENCY: i32 = 99;
@@ -16,7 +14,7 @@ const PERIOD_NANOS: f64 = 1e9 / FREQUENCY as f64;
 /// Whoever is interrupted there may hold what it takes to find a stack.
 const NOT_WITHIN: [&str; 3] = ["libgcc", "pthread", "vdso"];
 /// What interrupts stands before the stack: its own function, and one of the system.
-const HANDLER: &[u8] = b"perf_signal_handler";
+const HANDLER: &str = "perf_signal_handler";
 /// How far that is looked for.
 const HANDLER_WITHIN: usize = 8;
 
@@ -47,9 +45,9 @@ impl std::fmt::Debug for Watch {
 
 /// As the heap is told too, with the name of the thread as a label.
 fn encoded(report: UnresolvedReport) -> Vec<u8> {
-    let (mut profile, mut handlers) = (StackProfile::default(), HashMap::new());
+    let (mut profile, mut handler) = (StackProfile::default(), Names::like(|name| name == HANDLER));
     for (stack, count) in report.data {
-        let begin = interrupted(&stack.frames, &mut handlers);
+        let begin = interrupted(&stack.frames, &mut handler);
         let mut addresses: Vec<usize> = stack.frames[begin..]
             .iter()
             .map(|frame| frame.ip() as usize)
@@ -75,16 +73,9 @@ fn encoded(report: UnresolvedReport) -> Vec<u8> {
     profile.to_pprof(kind, kind, Some("thread".to_owned()))
 }
 
-/// Where the stack of whoever was interrupted begins. `handlers` remembers what was looked up.
-fn interrupted(frames: &[backtrace::Frame], handlers: &mut HashMap<usize, bool>) -> usize {
-    let is_handler = |frame: &backtrace::Frame| {
-        let mut found = false;
-        backtrace::resolve(frame.ip().cast::<c_void>(), |symbol| {
-            found |= symbol.name().is_some_and(|name| name.as_bytes() == HANDLER);
-        });
-        found
-    };
+/// Where the stack of whoever was interrupted begins.
+fn interrupted(frames: &[backtrace::Frame], handler: &mut Names) -> usize {
     let mut first = frames.iter().take(HANDLER_WITHIN);
-    let at = first.position(|frame| *handlers.entry(frame.ip() as usize).or_insert_with(|| is_handler(frame)));
+    let at = first.position(|frame| handler.hold((frame.ip() as usize).saturating_sub(1)));
     at.map_or(0, |at| (at + 2).min(frames.len()))
 }

@@ -54,7 +54,8 @@ impl Drain for Entrance {
     type Err = Never;
 
     fn log(&self, record: &Record<'_>, values: &OwnedKVList) -> Result<(), Never> {
-        if !self.levels.want(render::target(record), record.level()) {
+        let (target, ours) = render::teller(record);
+        if !self.levels.want(target, ours, record.level()) {
             return Ok(());
         }
         let matters = record.level().is_at_least(Level::Warning);

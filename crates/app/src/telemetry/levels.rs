@@ -62,12 +62,11 @@ impl From<&LogSettings> for LogLevels {
 }
 
 impl LogLevels {
-    /// The least important level that is logged of a target.
+    /// The least important level that is logged of a target, which is a module of the shop or not.
     #[must_use]
-    pub fn of(&self, target: &str) -> LogLevel {
-        self.targets
-            .of(target)
-            .unwrap_or(if is_ours(target) { self.level } else { self.libraries })
+    pub fn of(&self, target: &str, ours: bool) -> LogLevel {
+        let others = if ours { self.level } else { self.libraries };
+        self.targets.of(target).unwrap_or(others)
     }
 
     /// These, but for what is wished.
@@ -165,14 +164,14 @@ impl Levels {
     }
 
     /// Whether a line of this level is logged of a target.
-    pub(super) fn want(&self, target: &str, level: Level) -> bool {
+    pub(super) fn want(&self, target: &str, ours: bool, level: Level) -> bool {
         let level = of_slog(level);
-        level as u8 <= self.0.least.load(Ordering::Relaxed) && level <= self.0.now.read().of(target)
+        level as u8 <= self.0.least.load(Ordering::Relaxed) && level <= self.0.now.read().of(target, ours)
     }
 }
 
-/// Whether a target is a module of the shop.
-fn is_ours(target: &str) -> bool {
+/// Whether a target of `tracing` is a module of the shop.
+pub(super) fn is_ours(target: &str) -> bool {
     OURS.contains(&target.split("::").next().unwrap_or_default())
 }
 
@@ -223,21 +222,22 @@ mod tests {
             ("app::http::cart", Level::Error, true),
             ("h2::codec", Level::Info, true),
         ] {
-            assert_eq!(levels.want(target, level), wanted, "{target} {level}");
+            assert_eq!(levels.want(target, is_ours(target), level), wanted, "{target} {level}");
         }
     }
 
     #[test]
     fn levels_change_and_what_is_not_named_stays() {
         let all = Levels::new(levels("h2=error"));
-        assert!(!all.want("app", Level::Debug));
+        let want = |target: &str, level| all.want(target, is_ours(target), level);
+        assert!(!want("app", Level::Debug));
         let change: LevelChange = serde_json::from_str(r#"{"level":"debug"}"#).unwrap();
         all.set(all.now().with(change).unwrap());
-        assert!(all.want("app", Level::Debug) && !all.want("h2", Level::Warning));
+        assert!(want("app", Level::Debug) && !want("h2", Level::Warning));
         assert_eq!(all.now().libraries, LogLevel::Warn);
         let change: LevelChange = serde_json::from_str(r#"{"targets":"","libraries":"info"}"#).unwrap();
         all.set(all.now().with(change).unwrap());
-        assert!(all.want("h2", Level::Info) && all.want("app", Level::Debug));
+        assert!(want("h2", Level::Info) && want("app", Level::Debug));
         all.set(all.of_settings().clone());
         assert_eq!(all.now(), levels("h2=error"));
     }

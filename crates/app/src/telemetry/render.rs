@@ -10,7 +10,7 @@ use domain::clock::Clock;
 use slog::{BorrowedKV, Drain, KV, OwnedKVList, PushFnValue, PushFnValueSerializer, Record, RecordStatic, o};
 use slog_json::Json;
 
-use super::levels::of_slog;
+use super::levels::{is_ours, of_slog};
 use super::{pretty, trace};
 use crate::clock::SystemClock;
 use crate::config::LogFormat;
@@ -19,11 +19,12 @@ use crate::config::LogFormat;
 #[cfg(test)]
 pub(super) const OWN_KEYS: [&str; 7] = ["ts", "level", "service", "msg", "target", "trace_id", "span_id"];
 
-/// Who tells a line: a library, which says so itself, or a module of ours.
-pub(super) fn target<'a>(record: &'a Record<'_>) -> &'a str {
+/// Who tells a line, and whether that is a module of ours: whoever logs by slog is one, and what came
+/// by `tracing` has its target as a tag.
+pub(super) fn teller<'a>(record: &'a Record<'_>) -> (&'a str, bool) {
     match record.tag() {
-        "" => record.module(),
-        tag => tag,
+        "" => (record.module(), true),
+        target => (target, is_ours(target)),
     }
 }
 
@@ -42,7 +43,7 @@ pub(super) fn line(format: LogFormat, record: &Record<'_>, values: &OwnedKVList)
         tag: record.tag(),
         level: record.level(),
     };
-    let kv = (Told(target(record)), record.kv());
+    let kv = (Told(teller(record).0), record.kv());
     let record = Record::new(&fixed, record.msg(), BorrowedKV(&kv));
     match format {
         LogFormat::Json => RENDERER.try_with(|renderer| renderer.render(&record, values)).ok()?,

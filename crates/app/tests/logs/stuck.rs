@@ -10,7 +10,7 @@ use crate::line::lines;
 use crate::process::{Ports, ready};
 
 /// Far more lines than the pipe and the queue hold.
-const REQUESTS: usize = 4_000;
+const REQUESTS: usize = 1_000;
 /// Lines that wait in the process.
 const QUEUE: usize = 64;
 
