@@ -18,7 +18,7 @@ use tonic::{Code, Status};
 use tower::{Layer, Service};
 
 use super::deadline;
-use crate::telemetry::{Importance, RequestLine, RequestLog, Stopwatch, Tracing};
+use crate::telemetry::{Importance, RequestLine, RequestLog, Stopwatch, Tracing, Unanswered};
 
 const GRPC_STATUS: &str = "grpc-status";
 const CODES: usize = 17;
@@ -120,6 +120,8 @@ where
             .and_then(|value| value.to_str().ok());
         let span = self.shared.tracing.request(header.and_then(TraceContext::parse));
         let shared = Arc::clone(&self.shared);
+        let (cancelled, within) = (Arc::clone(&shared), span.clone());
+        let unanswered = Unanswered::new(move || within.within(|| cancelled.tell_cancelled(method, watch.elapsed())));
         let counted = shared.calls.token();
         let bound = deadline::of(request.headers(), shared.call_timeout);
         let call = tokio::time::timeout(bound, AssertUnwindSafe(self.inner.call(request)).catch_unwind());
@@ -136,6 +138,7 @@ where
             {
                 answer.headers_mut().insert("x-trace-id", id);
             }
+            unanswered.answered();
             shared.tell(method, code, &watch, &span);
             drop(counted);
             Ok(answer)
@@ -160,6 +163,21 @@ fn mend<B>(answer: &mut Response<B>) -> Code {
 }
 
 impl Shared {
+    /// Its caller went away, and what it asked for may have been given up.
+    fn tell_cancelled(&self, method: usize, took: Duration) {
+        self.requests.tell(RequestLine {
+            method: "gRPC",
+            route: METHODS[method],
+            status: Code::Cancelled as u16,
+            took,
+            importance: if method >= ROUTINE {
+                Importance::Routine
+            } else {
+                Importance::Cancelled
+            },
+        });
+    }
+
     fn tell(&self, method: usize, code: Code, watch: &Stopwatch, span: &crate::telemetry::trace::RequestSpan) {
         let took = watch.elapsed();
         let number = code as usize;

@@ -33,8 +33,34 @@ pub enum Importance {
     Routine,
     /// A call: at level info, so many a second.
     Normal,
+    /// Its caller went away before the answer: at level info, with the calls.
+    Cancelled,
     /// Our failure: at level warn, always.
     Failure,
+}
+
+/// A request that is not answered yet. Where it is dropped before it is, its caller has gone away.
+#[derive(Debug)]
+pub struct Unanswered<F: FnOnce()>(Option<F>);
+
+impl<F: FnOnce()> Unanswered<F> {
+    /// `gone` tells that its caller has gone away.
+    pub const fn new(gone: F) -> Self {
+        Self(Some(gone))
+    }
+
+    /// It is answered.
+    pub fn answered(mut self) {
+        self.0 = None;
+    }
+}
+
+impl<F: FnOnce()> Drop for Unanswered<F> {
+    fn drop(&mut self) {
+        if let Some(gone) = self.0.take() {
+            gone();
+        }
+    }
 }
 
 /// An answered request.
@@ -86,7 +112,10 @@ impl RequestLog {
                 self.tell_left_out();
                 info!(self.log, "request"; "duration_us" => took_us, "status" => status, "route" => route, "method" => method);
             }
-            Importance::Normal => {
+            Importance::Cancelled if self.has_room() => {
+                info!(self.log, "request cancelled"; "duration_us" => took_us, "status" => status, "route" => route, "method" => method);
+            }
+            Importance::Normal | Importance::Cancelled => {
                 self.shared.left_out.fetch_add(1, Ordering::Relaxed);
                 metrics::counter!("app_log_requests_left_out_total").increment(1);
             }

@@ -82,6 +82,12 @@ impl RequestSpan {
         work.with_context(self.0.clone())
     }
 
+    /// Makes it current while `work` runs.
+    pub fn within<T>(&self, work: impl FnOnce() -> T) -> T {
+        let _current = self.0.clone().attach();
+        work()
+    }
+
     /// Ends it, with what is known only now. `name` and `attributes` are asked for only where it is recorded.
     pub fn end(&self, failed: bool, describe: impl FnOnce() -> (String, Vec<KeyValue>)) {
         let span = self.0.span();

@@ -112,75 +112,97 @@ fn said(lines: &[Value], msg: &str) -> Vec<Value> {
     lines.iter().filter(|line| line["msg"] == msg).cloned().collect()
 }
 
+/// The roles as processes of their own.
+struct Apart {
+    ports: [Ports; 4],
+    products: Running,
+    loms: Running,
+    notifier: Running,
+    cart: Running,
+}
+
+impl Apart {
+    /// On Postgres and Kafka, with more or less said by the shop and by libraries.
+    async fn start(database: &Database, topics: &Topics) -> Self {
+        let kafka = [
+            ("kafka.brokers", topics.settings.brokers.join(",")),
+            ("kafka.topic", topics.settings.topic.clone()),
+            ("kafka.dead_letter_topic", topics.settings.dead_letter_topic.clone()),
+            ("notifier.group", format!("group-of-{}", topics.settings.topic)),
+        ];
+        let set = |name: &'static str, value: &str| (name, value.to_owned());
+        let ports = [Ports::free(), Ports::free(), Ports::free(), Ports::free()];
+        let [of_products, of_loms, of_notifier, of_cart] = &ports;
+        let chatty = [set("log.libraries", "trace"), set("log.level", "trace")];
+        let products = start("products", of_products, &chatty);
+        let mut settings = vec![("postgres.url", url(database)), set("log.libraries", "info")];
+        settings.extend(kafka.clone());
+        let loms = start("loms", of_loms, &settings);
+        let mut settings = vec![set("log.libraries", "debug"), set("log.level", "debug")];
+        settings.extend(kafka);
+        let notifier = start("notifier", of_notifier, &settings);
+        let settings = [
+            ("cart.products.url", of_products.url("products.http")),
+            ("cart.loms.url", of_loms.url("loms.grpc")),
+            set("cart.products.warm_up", "false"),
+            // Long enough for first calls on a machine that does other things too.
+            set("cart.request_timeout_ms", "25000"),
+            set("cart.loms.timeout_ms", "20000"),
+            set("cart.products.request_timeout_ms", "20000"),
+            set(
+                "log.targets",
+                "reqwest=debug,hyper=debug,h2=debug,tonic=debug,tower=debug",
+            ),
+        ];
+        let cart = start("cart", of_cart, &settings);
+        let servers = ["products.http", "loms.http", "notifier.http", "cart.http"];
+        for (ports, server) in ports.iter().zip(servers) {
+            ready(&ports.url(server)).await;
+        }
+        Self {
+            ports,
+            products,
+            loms,
+            notifier,
+            cart,
+        }
+    }
+}
+
+/// How many lines libraries have written.
+fn of_libraries(lines: &[Value]) -> usize {
+    let theirs = |line: &&Value| !line["target"].as_str().unwrap_or("app").starts_with("app");
+    lines.iter().filter(theirs).count()
+}
+
 #[tokio::test]
 async fn each_line_of_each_role_is_whole_and_each_request_has_its_line() {
     let (database, topics) = (Database::fresh().await, Topics::fresh(&Broker::shared(), &[]).await);
     database.stock(&[(1001, 100), (1002, 100)]).await;
-    let target = database.settings().target;
-    let password = String::from_utf8(target.get_password().unwrap().to_vec()).unwrap();
-    let kafka = [
-        ("kafka.brokers", topics.settings.brokers.join(",")),
-        ("kafka.topic", topics.settings.topic.clone()),
-        ("kafka.dead_letter_topic", topics.settings.dead_letter_topic.clone()),
-        ("notifier.group", format!("group-of-{}", topics.settings.topic)),
-    ];
-    let chatty = |level: &str| ("log.libraries", level.to_owned());
-    let ports = [Ports::free(), Ports::free(), Ports::free(), Ports::free()];
-    let [of_products, of_loms, of_notifier, of_cart] = &ports;
-    let products = start(
-        "products",
-        of_products,
-        &[chatty("trace"), ("log.level", "trace".to_owned())],
-    );
-    let mut of_ledger = vec![("postgres.url", url(&database)), chatty("info")];
-    of_ledger.extend(kafka.clone());
-    let loms = start("loms", of_loms, &of_ledger);
-    let mut consuming = vec![chatty("debug"), ("log.level", "debug".to_owned())];
-    consuming.extend(kafka);
-    let notifier = start("notifier", of_notifier, &consuming);
-    let cart = start(
-        "cart",
-        of_cart,
-        &[
-            ("cart.products.url", of_products.url("products.http")),
-            ("cart.loms.url", of_loms.url("loms.grpc")),
-            ("cart.products.warm_up", "false".to_owned()),
-            ("cart.products.cache_ttl_seconds", "1".to_owned()),
-            (
-                "log.targets",
-                "reqwest=debug,hyper=debug,h2=debug,tonic=debug,tower=debug".to_owned(),
-            ),
-        ],
-    );
-    for (ports, server) in [
-        (of_products, "products.http"),
-        (of_loms, "loms.http"),
-        (of_notifier, "notifier.http"),
-        (of_cart, "cart.http"),
-    ] {
-        ready(&ports.url(server)).await;
-    }
+    let password = database.settings().target.get_password().unwrap().to_vec();
+    let password = String::from_utf8(password).unwrap();
+    let apart = Apart::start(&database, &topics).await;
+    let [of_products, of_loms, _, of_cart] = &apart.ports;
     let mut asker = Asker::new();
-    let (cart_url, loms_url) = (of_cart.url("cart.http"), of_loms.url("loms.http"));
-    let bought = shop(&mut asker, &cart_url).await;
-    orders(&mut asker, &loms_url).await;
-    let at = ("products", of_products.url("products.http"));
-    let product = asker.ask((at.0, &at.1), ("GET", "/product/1001", "/product/{sku}"), "");
-    assert_eq!(product.await.status, 401);
+    let (cart, products) = (of_cart.url("cart.http"), of_products.url("products.http"));
+    let bought = shop(&mut asker, &cart).await;
+    orders(&mut asker, &of_loms.url("loms.http")).await;
+    let product = ("GET", "/product/1001", "/product/{sku}");
+    assert_eq!(asker.ask(("products", &products), product, "").await.status, 401);
+    let notifier = apart.notifier;
     until("the events", async || {
         notifier.out().matches("order event").count() >= 4
     })
     .await;
 
-    // LOMS goes, then products: what fails for that is told once with its cause, and each request has its line.
-    let of_loms = end(loms).await;
+    // LOMS goes: what fails for that is told once with its cause, and each request has its line.
+    let of_loms = end(apart.loms).await;
     for _ in 0..5 {
         let path = format!("/user/{USER}/cart/1001");
-        let asked = asker.ask(("cart", &cart_url), ("POST", &path, CART_ROUTE), r#"{"count":1}"#);
+        let asked = asker.ask(("cart", &cart), ("POST", &path, CART_ROUTE), r#"{"count":1}"#);
         assert_eq!(asked.await.status, 503);
     }
-    let of_products = end(products).await;
-    let (of_notifier, of_cart) = (end(notifier).await, end(cart).await);
+    let (of_products, of_notifier, of_cart) = (end(apart.products).await, end(notifier).await, end(apart.cart).await);
 
     for (service, lines) in [("cart", &of_cart), ("loms", &of_loms), ("products", &of_products)] {
         asker.look(service, lines);
@@ -195,22 +217,18 @@ async fn each_line_of_each_role_is_whole_and_each_request_has_its_line() {
         failed[0]["error"].as_str().unwrap().contains(": "),
         "with its cause: {failed:?}"
     );
-    assert!(traces(&of_cart, "request failed").contains(failed[0]["trace_id"].as_str().unwrap()));
-    let calls = of_loms
+    let trace = failed[0]["trace_id"].as_str().unwrap();
+    assert!(
+        traces(&of_cart, "request failed").contains(trace),
+        "with the trace of its request"
+    );
+    let mut calls = of_loms
         .iter()
         .filter(|line| line["route"] == "/loms.v1.Loms/OrderCreate");
-    assert!(
-        calls
-            .clone()
-            .any(|line| line["trace_id"] == bought.as_str() && line["method"] == "gRPC")
-    );
+    assert!(calls.any(|line| line["trace_id"] == bought.as_str() && line["method"] == "gRPC"));
     assert!(traces(&of_notifier, "order event").contains(&bought));
-    let library = |lines: &[Value]| {
-        let theirs = |line: &&Value| !line["target"].as_str().unwrap_or("app").starts_with("app");
-        lines.iter().filter(theirs).count()
-    };
     assert!(
-        library(&of_products) > 0 && library(&of_cart) > 0,
+        of_libraries(&of_products) > 0 && of_libraries(&of_cart) > 0,
         "libraries were heard too"
     );
 }
