@@ -31,6 +31,10 @@ bench *args:
 compare *args:
     scripts/compare.sh "$@"
 
+# profiles of a running process (just profile http://localhost:8080 [seconds]); needs profiling.enabled
+profile url seconds="10":
+    scripts/profile.sh "$@"
+
 # make the committed generated code again (gRPC messages, JSON, OpenAPI, SQL queries)
 generate:
     #!/usr/bin/env bash

@@ -16,6 +16,7 @@ pub mod describe;
 mod files;
 mod kafka;
 mod layers;
+mod levels;
 mod loms;
 mod notifier;
 mod postgres;
@@ -35,6 +36,7 @@ pub use cart::{CartSettings, CheckoutSettings, LomsClientSettings, ProductsClien
 #[cfg(feature = "loms")]
 pub use database::DatabaseError;
 pub use kafka::KafkaConfig;
+pub use levels::{TargetLevels, TargetsError};
 pub use loms::{AuditSettings, LomsSettings, OrderSettings, RelaySettings};
 pub use notifier::{NotifierSettings, SinkKind, WebhookConfig};
 pub use postgres::{DatabaseUrl, PostgresConfig};

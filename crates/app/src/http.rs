@@ -6,6 +6,7 @@
 
 #[cfg(feature = "cart")]
 pub mod cart;
+pub mod debug;
 mod faults;
 #[cfg(feature = "loms")]
 pub mod gateway;

@@ -15,6 +15,7 @@ pub mod grpc;
 pub mod healthcheck;
 pub mod http;
 pub mod lifecycle;
+pub mod profiling;
 pub mod random;
 pub mod roles;
 #[cfg(any(feature = "cart", feature = "loms"))]

@@ -7,7 +7,9 @@ use std::time::Duration;
 use app::cli::{self, Asked};
 use app::config::Settings;
 use app::http::Health;
+use app::http::debug::{DebugPages, LevelsPage};
 use app::lifecycle::Lifecycle;
+use app::profiling::Profiles;
 use app::roles::{self, Process};
 use app::telemetry::{self, Output, Telemetry};
 
@@ -15,6 +17,12 @@ use app::telemetry::{self, Output, Telemetry};
 /// on one thread and its lines are freed on another.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// What the allocator reads before anything of ours runs: it can sample the heap, one allocation in
+/// about 512 KiB, and does not before profiles are enabled.
+#[expect(unsafe_code, reason = "the allocator finds its options by the name of a symbol")]
+#[unsafe(export_name = "_rjem_malloc_conf")]
+static MALLOC_CONF: &[u8; 46] = b"prof:true,prof_active:false,lg_prof_sample:19\0";
 
 /// Time for the last lines of the log to be written.
 const LAST_LINES: Duration = Duration::from_secs(1);
@@ -44,7 +52,19 @@ fn run(settings: &Settings) -> Result<ExitCode, Box<dyn std::error::Error + Send
 async fn live(settings: &Settings, telemetry: &Telemetry) -> Result<u8, Box<dyn std::error::Error + Send + Sync>> {
     let life = Lifecycle::new(telemetry.logger.clone(), settings.shutdown.grace());
     life.listen()?;
+    let profiles = settings
+        .profiling
+        .enabled
+        .then(|| Profiles::new(settings.profiling.duration_max(), life.stopping()));
+    if let Some(Err(error)) = profiles.as_ref().map(Profiles::sample_heap) {
+        slog::warn!(telemetry.logger, "there will be no profiles of the heap"; "error" => telemetry::chain(&error));
+    }
+    let levels = settings.log.changeable.then(|| LevelsPage {
+        levels: telemetry.levels.clone(),
+        log: telemetry.logger.clone(),
+    });
     let process = Process {
+        debug: DebugPages { levels, profiles },
         settings: settings.clone(),
         health: Health::new(telemetry.logger.clone(), life.stopping()),
         metrics: telemetry.metrics.clone(),

@@ -18,6 +18,7 @@ use std::net::SocketAddr;
 use slog::Logger;
 
 use crate::config::{Role, Settings};
+use crate::http::debug::DebugPages;
 use crate::http::{ErrorStyle, Health, Ops, ServeError, Server};
 use crate::lifecycle::{Lifecycle, Stage};
 use crate::telemetry::{Metrics, Output, RequestLog, Tracing};
@@ -34,6 +35,8 @@ pub struct Process {
     pub life: Lifecycle,
     /// The readiness of the process.
     pub health: Health,
+    /// What of its inside is shown.
+    pub debug: DebugPages,
     /// Its metrics.
     pub metrics: Metrics,
     /// What makes spans.
@@ -155,6 +158,7 @@ impl Process {
         Ops {
             metrics: self.metrics.clone(),
             health: self.health.clone(),
+            debug: self.debug.clone(),
         }
     }
 

@@ -7,6 +7,8 @@
 
 mod drain;
 mod export;
+#[cfg(any(feature = "cart", feature = "loms"))]
+mod failures;
 mod forward;
 mod levels;
 mod measure;
@@ -14,11 +16,15 @@ pub mod names;
 mod output;
 mod panics;
 mod pretty;
+mod queue;
+mod render;
+mod repeated;
 mod requests;
 mod runtime;
 pub mod trace;
 
 use std::fmt;
+use std::io;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -29,14 +35,18 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 pub use adapters::metrics::Stopwatch;
-pub use drain::DroppedLines;
 pub use export::ExportError;
+#[cfg(any(feature = "cart", feature = "loms"))]
+pub use failures::Failures;
+pub use levels::{LevelChange, Levels, LevelsError, LogLevels};
 pub use measure::{Metrics, MetricsError};
 pub use output::Output;
-pub use requests::{Importance, RequestLine, RequestLog};
+pub use queue::DroppedLines;
+pub use repeated::{Repeated, TELL_AGAIN_AFTER};
+pub use requests::{Importance, RequestLine, RequestLog, Unanswered};
 pub use trace::Tracing;
 
-use crate::config::{LogLevel, Settings};
+use crate::config::Settings;
 
 /// Logs, metrics and traces of the process. Keep it until the end, then [`Telemetry::finish`].
 pub struct Telemetry {
@@ -48,15 +58,20 @@ pub struct Telemetry {
     pub tracing: Tracing,
     /// Where logs go, and other whole lines may.
     pub output: Output,
-    /// How many lines were dropped because the queue was full.
+    /// How many lines were dropped.
     pub dropped: DroppedLines,
+    /// How much is logged of whom.
+    pub levels: Levels,
     plain: Logger,
-    guard: slog_async::AsyncGuard,
+    writer: queue::Writer,
 }
 
 /// Why telemetry cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
+    /// The log has no thread to write.
+    #[error("the log cannot start")]
+    Log(#[source] io::Error),
     /// Something else has taken the process' tracing subscriber.
     #[error("the tracing subscriber is taken")]
     Subscriber(#[source] tracing_subscriber::util::TryInitError),
@@ -74,17 +89,14 @@ pub enum TelemetryError {
 /// [`TelemetryError`] where something else has set them up before.
 pub fn init(settings: &Settings, output: Output) -> Result<Telemetry, TelemetryError> {
     let metrics = Metrics::install().map_err(TelemetryError::Metrics)?;
-    let (plain, dropped, guard) = drain::start(&settings.log, &output);
+    let levels = Levels::new(LogLevels::from(&settings.log));
+    let (plain, dropped, writer) = drain::start(&settings.log, levels.clone(), &output).map_err(TelemetryError::Log)?;
     let logger = plain.new(o!("service" => "app"));
     let tracing = tracing(settings, &logger).map_err(TelemetryError::Export)?;
-    let libraries = level(settings.log.libraries);
-    // Spans of our own crates are made at every level; events are heard from the level of libraries on.
-    let ours = ["app", "adapters", "domain"].map(|name| (name, LevelFilter::INFO));
-    let heard = Targets::new().with_default(libraries).with_targets(ours);
     // Those of libraries carry whatever they like: headers, addresses, statements with their values.
-    let ours = Targets::new().with_targets(ours);
+    let ours = Targets::new().with_targets(["app", "adapters", "domain"].map(|name| (name, LevelFilter::INFO)));
     let subscriber = tracing_subscriber::registry()
-        .with(heard)
+        .with(levels.filter())
         .with(tracing.layer().with_filter(ours))
         .with(forward::Forward::to(logger.clone()));
     subscriber.try_init().map_err(TelemetryError::Subscriber)?;
@@ -96,8 +108,9 @@ pub fn init(settings: &Settings, output: Output) -> Result<Telemetry, TelemetryE
         tracing,
         output,
         dropped,
+        levels,
         plain,
-        guard,
+        writer,
     })
 }
 
@@ -105,7 +118,6 @@ pub fn init(settings: &Settings, output: Output) -> Result<Telemetry, TelemetryE
 fn tracing(settings: &Settings, log: &Logger) -> Result<Tracing, ExportError> {
     let trace = &settings.trace;
     if trace.otlp_endpoint.is_empty() {
-        drop(export::counters()); // they are exposed, from 0
         return Ok(Tracing::new(trace.sample_ratio));
     }
     let exporter = export::Exporter::new(trace, log.clone())?;
@@ -135,14 +147,14 @@ impl Telemetry {
         let Self {
             logger,
             tracing,
-            guard,
+            writer,
             plain,
             ..
         } = self;
         drop((logger, plain));
         let flush = move || {
             tracing.shut_down(within / 4); // the last spans were sent at the end of the roles
-            drop(guard);
+            drop(writer);
             let _ = done.send(());
         };
         if std::thread::Builder::new()
@@ -158,6 +170,10 @@ impl Telemetry {
 /// An error with its causes, for the log.
 #[must_use]
 pub fn chain(error: &(dyn std::error::Error + Send + Sync)) -> String {
+    chain_of(error)
+}
+
+fn chain_of(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -169,14 +185,4 @@ pub fn chain(error: &(dyn std::error::Error + Send + Sync)) -> String {
         source = cause.source();
     }
     text
-}
-
-const fn level(level: LogLevel) -> LevelFilter {
-    match level {
-        LogLevel::Error => LevelFilter::ERROR,
-        LogLevel::Warn => LevelFilter::WARN,
-        LogLevel::Info => LevelFilter::INFO,
-        LogLevel::Debug => LevelFilter::DEBUG,
-        LogLevel::Trace => LevelFilter::TRACE,
-    }
 }

@@ -78,6 +78,13 @@ statements! {
     AuditKeys = "select" "audit.keys",
 }
 
+impl Sql {
+    /// Its operation, and its name.
+    pub(super) const fn names(self) -> (&'static str, &'static str) {
+        STATEMENTS[self as usize]
+    }
+}
+
 /// Why a statement failed: by us, by the way to the server, then the classes of SQLSTATE.
 const ERRORS: [&str; 18] = [
     NONE, TIMEOUT, CANCELLED, BROKEN, "other", "08", "22", "23", "25", "40", "42", "53", "54", "55", "57", "58", "P0",
@@ -149,7 +156,7 @@ impl Running {
     fn note(&self, error: usize) {
         let at = self.sql as usize;
         let calls = HANDLES[at][error].get_or_init(|| {
-            let (operation, query) = STATEMENTS[at];
+            let (operation, query) = self.sql.names();
             let labels = vec![
                 Label::from_static_parts("db_operation_name", operation),
                 Label::from_static_parts("db_query_summary", query),

@@ -100,8 +100,8 @@ impl Outbox for PostgresOutbox {
     async fn backlog(&self) -> Result<Backlog, QueryError> {
         let row = self
             .reads
-            .read("SELECT outbox", |client| async move {
-                measured(Sql::Backlog, outbox::backlog().bind(&*client, &COUNTED_MAX).one()).await
+            .read(Sql::Backlog, |client| async move {
+                outbox::backlog().bind(&*client, &COUNTED_MAX).one().await
             })
             .await?;
         let span = row

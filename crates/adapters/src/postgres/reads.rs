@@ -19,7 +19,7 @@ use tokio_postgres::Error;
 use super::cluster::{Cluster, Suspects, View};
 use super::connect::Connector;
 use super::errors::{Refusal, unread, unread_for};
-use super::measured::{Sql, measured, within};
+use super::measured::{Sql, within};
 use super::pool::ReadPool;
 use super::rows::{self, Head};
 use super::spans::Statement;
@@ -77,17 +77,13 @@ impl PostgresReads {
     }
 
     /// Asks one server after the other until one answers.
-    pub(super) async fn read<T, F>(
-        &self,
-        summary: &'static str,
-        ask: impl Fn(Arc<Object>) -> F,
-    ) -> Result<T, QueryError>
+    pub(super) async fn read<T, F>(&self, sql: Sql, ask: impl Fn(Arc<Object>) -> F) -> Result<T, QueryError>
     where
         F: Future<Output = Result<T, Error>>,
     {
         let mut failure = unread(Refusal::NoPrimary);
         for server in self.candidates() {
-            match self.ask(server, summary, &ask).await {
+            match self.ask(server, sql, &ask).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => {
                     self.suspects.accuse(server);
@@ -98,18 +94,13 @@ impl PostgresReads {
         Err(failure)
     }
 
-    async fn ask<T, F>(
-        &self,
-        server: usize,
-        summary: &'static str,
-        ask: &impl Fn(Arc<Object>) -> F,
-    ) -> Result<T, QueryError>
+    async fn ask<T, F>(&self, server: usize, sql: Sql, ask: &impl Fn(Arc<Object>) -> F) -> Result<T, QueryError>
     where
         F: Future<Output = Result<T, Error>>,
     {
         let pool = &self.pools[server];
         let connection = Arc::new(pool.get().await.map_err(unread_for)?);
-        let statement = Statement::to(&self.connector, server).run(summary, ask(Arc::clone(&connection)));
+        let statement = Statement::to(&self.connector, server).run(sql, ask(Arc::clone(&connection)));
         let asked = within(self.connector.settings().read_timeout, statement).await;
         let failure = match asked {
             Ok(Ok(answer)) => return Ok(answer),
@@ -128,8 +119,8 @@ impl OrderQueries for PostgresReads {
     async fn order(&self, id: OrderId) -> Result<Option<Order>, QueryError> {
         let id = id.get();
         let rows = self
-            .read("SELECT orders", |client| async move {
-                measured(Sql::OrderById, reads::order_by_id().bind(&*client, &id).all()).await
+            .read(Sql::OrderById, |client| async move {
+                reads::order_by_id().bind(&*client, &id).all().await
             })
             .await?;
         let Some(first) = rows.first() else { return Ok(None) };
@@ -147,8 +138,8 @@ impl OrderQueries for PostgresReads {
     async fn history(&self, id: OrderId) -> Result<Vec<(OrderStatus, Moment)>, QueryError> {
         let id = id.get();
         let rows = self
-            .read("SELECT order_events", |client| async move {
-                measured(Sql::HistoryOfOrder, reads::history_of_order().bind(&*client, &id).all()).await
+            .read(Sql::HistoryOfOrder, |client| async move {
+                reads::history_of_order().bind(&*client, &id).all().await
             })
             .await?;
         Ok(rows
@@ -160,12 +151,8 @@ impl OrderQueries for PostgresReads {
     async fn unpaid(&self, placed_before: Moment, limit: usize) -> Result<Vec<OrderId>, QueryError> {
         let (before, limit) = (rows::timestamp(placed_before), i64::try_from(limit).unwrap_or(i64::MAX));
         let ids = self
-            .read("SELECT orders", |client| async move {
-                measured(
-                    Sql::UnpaidOrders,
-                    reads::unpaid_orders().bind(&*client, &before, &limit).all(),
-                )
-                .await
+            .read(Sql::UnpaidOrders, |client| async move {
+                reads::unpaid_orders().bind(&*client, &before, &limit).all().await
             })
             .await?;
         ids.into_iter().map(|id| rows::order_id(id).map_err(unread)).collect()
@@ -176,8 +163,8 @@ impl StockQueries for PostgresReads {
     async fn stock(&self, sku: Sku) -> Result<Option<Stock>, QueryError> {
         let sku = sku.get();
         let row = self
-            .read("SELECT stock", |client| async move {
-                measured(Sql::StockBySku, reads::stock_by_sku().bind(&*client, &sku).opt()).await
+            .read(Sql::StockBySku, |client| async move {
+                reads::stock_by_sku().bind(&*client, &sku).opt().await
             })
             .await?;
         row.map(|row| rows::stock(row.total_count, row.reserved).map_err(unread))
@@ -187,12 +174,8 @@ impl StockQueries for PostgresReads {
     async fn movements(&self, sku: Sku, limit: usize) -> Result<Vec<Movement>, QueryError> {
         let (number, limit) = (sku.get(), i64::try_from(limit).unwrap_or(i64::MAX));
         let rows = self
-            .read("SELECT stock_movements", |client| async move {
-                measured(
-                    Sql::MovementsOfSku,
-                    reads::movements_of_sku().bind(&*client, &number, &limit).all(),
-                )
-                .await
+            .read(Sql::MovementsOfSku, |client| async move {
+                reads::movements_of_sku().bind(&*client, &number, &limit).all().await
             })
             .await?;
         Ok(rows

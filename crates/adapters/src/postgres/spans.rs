@@ -1,8 +1,9 @@
-//! A span around each statement, where the request that it is for is sampled. It has the kind of the
-//! statement and its table, and the code of the server where it failed: neither values nor messages,
+//! A span around each statement, where the request that it is for is sampled. It has the kind and
+//! the name of the statement, and the code of the server where it failed: neither values nor messages,
 //! which quote them.
 
 use std::future::Future;
+use std::time::Duration;
 
 use futures::future::Either;
 use opentelemetry::KeyValue;
@@ -10,6 +11,7 @@ use opentelemetry::trace::SpanKind;
 use tokio_postgres::Error;
 
 use super::connect::Connector;
+use super::measured::{Sql, measured, measured_commit};
 use crate::spans::{self, Description, Span};
 
 /// Where statements go.
@@ -30,13 +32,33 @@ impl<'c> Statement<'c> {
         Self::to(connector, connector.last_primary())
     }
 
-    /// Makes a span around one, from now on. `summary` is its kind and its table.
+    /// Sends one, which is measured, with a span around it.
     pub(super) fn run<T>(
         self,
-        summary: &'static str,
+        sql: Sql,
         statement: impl Future<Output = Result<T, Error>>,
     ) -> impl Future<Output = Result<T, Error>> {
-        let span = Span::below_current(SpanKind::Client, || self.describe(summary));
+        self.traced(sql, measured(sql, statement))
+    }
+
+    /// Sends a COMMIT, which nobody may cancel: when it is overdue it is counted as such, and waited for
+    /// all the same.
+    pub(super) fn commit<T>(
+        self,
+        overdue_after: Duration,
+        statement: impl Future<Output = Result<T, Error>>,
+    ) -> impl Future<Output = Result<T, Error>> {
+        self.traced(Sql::Commit, measured_commit(overdue_after, statement))
+    }
+
+    /// Where the request is not sampled it is the statement itself: futures that hold each other several
+    /// times over would outgrow the stack.
+    fn traced<T>(
+        self,
+        sql: Sql,
+        statement: impl Future<Output = Result<T, Error>>,
+    ) -> impl Future<Output = Result<T, Error>> {
+        let span = Span::below_current(SpanKind::Client, || self.describe(sql));
         if span.ids().is_none() {
             return Either::Left(statement);
         }
@@ -50,8 +72,8 @@ impl<'c> Statement<'c> {
         })
     }
 
-    fn describe(self, summary: &'static str) -> Description {
-        let operation = summary.split(' ').next().unwrap_or(summary);
+    fn describe(self, sql: Sql) -> Description {
+        let (operation, summary) = sql.names();
         let mut attributes = spans::server(self.connector.name(self.server));
         attributes.extend([
             KeyValue::new("db.system.name", "postgresql"),

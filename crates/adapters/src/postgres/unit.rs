@@ -21,7 +21,7 @@ use tokio_postgres::Error as PgError;
 
 use super::errors::{Refusal, busy, is_lock_timeout, rolled_back, unknown};
 use super::ids::OrderIds;
-use super::measured::{Sql, measured, within};
+use super::measured::{Sql, within};
 use super::pool::WritePool;
 use super::settings::PostgresSettings;
 use super::spans::Statement;
@@ -62,10 +62,15 @@ impl Unit {
         self.connection.as_ref().ok_or_else(|| busy(Refusal::NoAnswer))
     }
 
+    /// Where its statements go.
+    fn to(&self) -> Statement<'_> {
+        Statement::to_primary(self.pool.connector())
+    }
+
     /// Refuses orders whose stock is known to be held, before anything is locked or waited for.
     pub(super) async fn avoid(&mut self, footprint: &Footprint) -> Result<(), LedgerError> {
         let client = Cached(self.connection()?);
-        let asked = within(self.pool.patience(), load::touched(&client, footprint)).await;
+        let asked = within(self.pool.patience(), load::touched(&client, self.to(), footprint)).await;
         match asked {
             Ok(Ok(touched)) if touched.is_empty() => Ok(()),
             asked => Err(self.give_up(asked)),
@@ -101,8 +106,7 @@ impl Unit {
         let client = Cached(self.connection()?);
         let loaded = within(self.pool.patience(), async {
             let statements = Statements::prepare(&client).await?;
-            let to = Statement::to_primary(self.pool.connector());
-            load::load(&client, to, &statements, footprint, ids).await
+            load::load(&client, self.to(), &statements, footprint, ids).await
         });
         match loaded.await {
             Ok(Ok(mut rows)) => {
@@ -130,12 +134,12 @@ impl Unit {
     /// Ends a transaction that changed nothing; its connection goes back if it still answers.
     pub(super) async fn end(&mut self, settings: &PostgresSettings) {
         let Some(connection) = &self.connection else { return };
-        let to = Statement::to_primary(self.pool.connector());
-        let rolled_back = to.run(
-            "ROLLBACK",
-            measured(Sql::Rollback, connection.batch_execute("ROLLBACK")),
-        );
-        match within(settings.lock_timeout, rolled_back).await {
+        match within(
+            settings.lock_timeout,
+            self.to().run(Sql::Rollback, connection.batch_execute("ROLLBACK")),
+        )
+        .await
+        {
             Ok(Ok(())) => self.connection = None, // back to the pool, clean
             _ => self.distrust(),
         }
@@ -152,9 +156,11 @@ impl Unit {
     async fn contended(&mut self, footprint: &Footprint, settings: &PostgresSettings) -> Result<Loaded, LedgerError> {
         let client = Cached(self.connection()?);
         let asked = within(settings.statement_timeout, async {
-            measured(Sql::Rollback, client.batch_execute("ROLLBACK; BEGIN")).await?;
-            let held = load::held(&client, footprint).await?;
-            measured(Sql::Rollback, client.batch_execute("ROLLBACK")).await?;
+            self.to()
+                .run(Sql::Rollback, client.batch_execute("ROLLBACK; BEGIN"))
+                .await?;
+            let held = load::held(&client, self.to(), footprint).await?;
+            self.to().run(Sql::Rollback, client.batch_execute("ROLLBACK")).await?;
             Ok(held)
         });
         let asked = asked.await;

@@ -1,21 +1,26 @@
 //! Settings of the process, whatever its role: logs, traces, shutdown, operations, HTTP limits.
 
 use super::describe::settings;
-use super::values::{LogFormat, LogLevel, OptionalAddress, not_built_yet, optional_base_url};
+use super::levels::TargetLevels;
+use super::values::{LogFormat, LogLevel, OptionalAddress, optional_base_url};
 
 settings! {
     /// What is logged, and how.
     LogSettings {
-        /// The least important level that is logged.
+        /// The least important level of what the shop itself says.
         level: LogLevel = LogLevel::Info, "error, warn, info, debug, trace", (skip);
         /// Lines as JSON objects, or as text for people.
         format: LogFormat = LogFormat::Json, "json, pretty", (skip);
         /// The least important level of what libraries say.
         libraries: LogLevel = LogLevel::Warn, "error, warn, info, debug, trace", (skip);
+        /// Levels of single targets (modules of the shop or of libraries, and what lies below them), above the two levels.
+        targets: TargetLevels = TargetLevels::default(), "empty, or TARGET=LEVEL,TARGET=LEVEL; at most 64", (skip);
+        /// Whether `/debug/log` is served, which shows and changes the levels of the running process.
+        changeable: bool = false, "true, false", (skip);
         /// Lines that may wait for standard output; more are dropped and counted.
         queue_max: usize = 8_192, "16 to 1000000", (range(min = 16, max = 1_000_000));
-        /// Answered requests logged a second; more are only counted by the metrics. Answers of 5xx are always logged.
-        requests_per_second_max: u32 = 100, "0 to 1000000", (range(max = 1_000_000));
+        /// Answered requests logged a second, by each server; of more it is only told how many. Answers of 5xx are always logged.
+        requests_per_second_max: u32 = 1_000_000, "0 to 1000000", (range(max = 1_000_000));
     }
     groups {}
 }
@@ -60,8 +65,10 @@ settings! {
 settings! {
     /// Profiling of the running process.
     ProfilingSettings {
-        /// Whether `/debug/pprof/` is served; not part of this version.
-        enabled: bool = false, "false", (custom(not_built_yet));
+        /// Whether `/debug/pprof/profile` and `/debug/pprof/heap` are served, and the heap is sampled for it.
+        enabled: bool = false, "true, false", (skip);
+        /// The longest profile of the processor that can be asked for.
+        duration_max_seconds: u64 = 60, "1 to 300", (range(min = 1, max = 300)) => duration_max from_secs;
     }
     groups {}
 }

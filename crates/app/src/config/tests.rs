@@ -204,7 +204,7 @@ fn settings_must_agree() {
     assert!(refused(&["relay.retry_pause_ms=2000"]).contains("relay.retry_pause_max_ms (built-in default)"));
     assert!(refused(&["loms.stock_file=no/such/file"]).contains("cannot be read"));
     assert!(refused(&["loms.stock_file=."]).contains("is no file"));
-    assert!(refused(&["profiling.enabled=true"]).contains("is not part of this version"));
+    assert!(refused(&["log.targets=h2=loud"]).contains("\"loud\" is no level"));
 }
 
 #[test]

@@ -35,8 +35,8 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// How much is logged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// How much is logged; the most important level is the least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogLevel {
     /// Only what needs somebody.
@@ -49,6 +49,29 @@ pub enum LogLevel {
     Debug,
     /// Everything.
     Trace,
+}
+
+impl LogLevel {
+    /// All of them, the most important first.
+    pub const ALL: [Self; 5] = [Self::Error, Self::Warn, Self::Info, Self::Debug, Self::Trace];
+
+    /// Its name, as the settings and the lines spell it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+
+    /// The level with this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|level| level.name() == name)
+    }
 }
 
 /// How a log line looks.
@@ -141,15 +164,6 @@ pub(super) fn header_text(secret: &Secret, (): &()) -> garde::Result {
         Ok(())
     } else {
         Err(garde::Error::new("cannot be sent as a header"))
-    }
-}
-
-/// A rule of garde: what is named here is not part of this version.
-pub(super) fn not_built_yet(on: &bool, (): &()) -> garde::Result {
-    if *on {
-        Err(garde::Error::new("is not part of this version"))
-    } else {
-        Ok(())
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::telemetry::names::{AUDIT_FAILURES, AUDIT_LAST, AUDIT_SECONDS, AUDIT_VIOLATIONS};
-use crate::telemetry::{Stopwatch, chain};
+use crate::telemetry::{Repeated, Stopwatch, chain};
 
 /// The first audit of a process comes sooner than the next: it may not live for a whole interval.
 const FIRST_AFTER: Duration = Duration::from_secs(60);
@@ -41,13 +41,13 @@ pub async fn run<A: LedgerAudit, T: Turn, C: Clock>(
     AUDIT_FAILURES.begin();
     metrics::gauge!(AUDIT_SECONDS.name).set(0);
     expose(&AuditReport::default(), None);
-    let mut pause = limits.interval.min(FIRST_AFTER);
+    let (failing, mut pause) = (Repeated::default(), limits.interval.min(FIRST_AFTER));
     while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
         pause = limits.interval;
         let mine = match turn.is_mine().await {
             Ok(mine) => mine,
             Err(error) => {
-                fail(&log, &error);
+                fail(&log, &failing, &error);
                 continue;
             }
         };
@@ -62,19 +62,22 @@ pub async fn run<A: LedgerAudit, T: Turn, C: Clock>(
             None => return,
             Some(Ok(report)) => {
                 let took = took.elapsed();
+                failing.succeeds();
                 metrics::gauge!(AUDIT_SECONDS.name).set(took.as_secs_f64());
                 expose(&report, Some(clock.now()));
                 tell(&report, took, &log);
                 broken.send_replace(report.violations().len());
             }
-            Some(Err(error)) => fail(&log, &error),
+            Some(Err(error)) => fail(&log, &failing, &error),
         }
     }
 }
 
-fn fail(log: &Logger, error: &QueryError) {
+fn fail(log: &Logger, failing: &Repeated, error: &QueryError) {
     metrics::counter!(AUDIT_FAILURES.name).increment(1);
-    warn!(log, "the ledger could not be audited"; "error" => chain(error));
+    if let Some(suppressed) = failing.fails() {
+        warn!(log, "the ledger could not be audited"; "error" => chain(error), "suppressed" => suppressed);
+    }
 }
 
 /// Sets the gauges: of an audit, or (`at` is `None`) of an instance that has none to tell of.

@@ -24,7 +24,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use self::partition::{Counts, PartitionTask, Repeats};
-use crate::telemetry::chain;
+use crate::telemetry::{Repeated, chain};
 
 /// The bounds of the notifier.
 #[derive(Debug, Clone, Copy)]
@@ -113,7 +113,8 @@ where
             partitions: HashMap::new(),
             leaving: HashSet::new(),
             tasks: JoinSet::new(),
-            failures: 0,
+            receiving: Repeated::default(),
+            committing: Repeated::default(),
             counts: Counts::new(),
             stop,
             consumer: self,
@@ -132,7 +133,8 @@ struct Driver<Src, F> {
     /// Revoked, and not released yet.
     leaving: HashSet<i32>,
     tasks: JoinSet<i32>,
-    failures: u64,
+    receiving: Repeated,
+    committing: Repeated,
     stop: CancellationToken,
     consumer: Consumer<Src, F>,
 }
@@ -179,7 +181,9 @@ where
 
     /// To the tasks of their partitions. The source holds a partition back before its queue is full.
     async fn hand_out(&mut self, deliveries: Vec<Delivery>) {
-        self.failures = 0;
+        if let Some(suppressed) = self.receiving.succeeds() {
+            info!(self.consumer.log, "events are received again"; "suppressed" => suppressed);
+        }
         for delivery in deliveries {
             let number = delivery.position.partition;
             let held = match self.partitions.entry(number) {
@@ -232,16 +236,19 @@ where
         if handled.is_empty() {
             return;
         }
-        if let Err(cause) = self.consumer.source.commit(&handled).await {
-            warn!(self.consumer.log, "positions were not committed: events may repeat"; "error" => chain(&cause));
+        let Err(cause) = self.consumer.source.commit(&handled).await else {
+            self.committing.succeeds();
+            return;
+        };
+        if let Some(suppressed) = self.committing.fails() {
+            warn!(self.consumer.log, "positions were not committed: events may repeat";
+                "error" => chain(&cause), "suppressed" => suppressed);
         }
     }
 
-    /// The first failure, then rarer and rarer: an outage must not fill the log.
     async fn cannot_receive(&mut self, cause: &Cause) {
-        self.failures += 1;
-        if self.failures.is_power_of_two() {
-            warn!(self.consumer.log, "events cannot be received"; "error" => chain(cause), "failures" => self.failures);
+        if let Some(suppressed) = self.receiving.fails() {
+            warn!(self.consumer.log, "events cannot be received"; "error" => chain(cause), "suppressed" => suppressed);
         }
         tokio::time::sleep(self.consumer.limits.first_pause).await;
     }
@@ -286,6 +293,8 @@ where
         stream: consumer.stream.clone(),
         limits: consumer.limits,
         repeats: Repeats::default(),
+        flushing: Repeated::default(),
+        waiting: Repeated::default(),
         counts: counts.clone(),
         log: consumer.log.clone(),
     };

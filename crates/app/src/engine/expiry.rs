@@ -9,8 +9,8 @@ use domain::turn::Turn;
 use slog::{Logger, info, warn};
 use tokio_util::sync::CancellationToken;
 
-use crate::telemetry::chain;
 use crate::telemetry::names::EXPIRED;
+use crate::telemetry::{Repeated, chain};
 
 /// When orders expire.
 #[derive(Debug, Clone, Copy)]
@@ -39,14 +39,19 @@ pub async fn run<B: OrderBook, Q: OrderQueries, T: Turn, C: Clock>(
         orders: &orders,
         batch_max: limits.batch_max,
     };
-    let mut pause = Duration::ZERO;
+    let (failing, mut pause) = (Repeated::default(), Duration::ZERO);
+    let fail = |error: &(dyn std::error::Error + Send + Sync)| {
+        if let Some(suppressed) = failing.fails() {
+            warn!(log, "unpaid orders stay for now"; "error" => chain(error), "suppressed" => suppressed);
+        }
+    };
     while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
         pause = limits.interval;
         match turn.is_mine().await {
             Ok(true) => {}
             Ok(false) => continue,
             Err(error) => {
-                warn!(log, "unpaid orders stay for now"; "error" => chain(&error));
+                fail(&error);
                 continue;
             }
         }
@@ -57,14 +62,16 @@ pub async fn run<B: OrderBook, Q: OrderQueries, T: Turn, C: Clock>(
                 if round.cancelled > 0 {
                     info!(log, "unpaid orders cancelled"; "orders" => round.cancelled);
                 }
-                if round.failed > 0 {
-                    warn!(log, "unpaid orders stay for now"; "orders" => round.failed);
+                if round.failed == 0 {
+                    failing.succeeds();
+                } else if let Some(suppressed) = failing.fails() {
+                    warn!(log, "unpaid orders stay for now"; "orders" => round.failed, "suppressed" => suppressed);
                 }
                 if round.found == limits.batch_max && round.cancelled > 0 {
                     pause = Duration::ZERO;
                 }
             }
-            Err(error) => warn!(log, "unpaid orders stay for now"; "error" => chain(&error)),
+            Err(error) => fail(&error),
         }
     }
 }

@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use adapters::metrics::Metric;
 use domain::order::ports::{EventPublisher, Outbox, PublishError, Published, QueryError};
-use slog::{Logger, error, warn};
+use slog::{Logger, error, info, warn};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::pause::Pauses;
 use crate::telemetry::names::{FAILED_ROUNDS, PUBLISH_SECONDS, PUBLISHED, PUT_ASIDE};
-use crate::telemetry::{Stopwatch, chain};
+use crate::telemetry::{Repeated, Stopwatch, chain};
 
 /// Tries in a row at the end that find no room: who reads the stream makes some meanwhile. Where
 /// nobody answers there is no second try, because each may take long.
@@ -76,21 +76,25 @@ impl<O: Outbox, P: EventPublisher> Relay<O, P> {
             .iter()
             .for_each(Metric::begin);
         let mut pauses = Pauses::new(self.limits.first_pause, self.limits.longest_pause);
-        let (mut failures, mut last_tries) = (0_u64, 0_u64);
+        let (failing, mut last_tries) = (Repeated::default(), 0_u64);
         loop {
-            match self.round().await {
+            let round = self.round().await;
+            if round.is_ok()
+                && let Some(suppressed) = failing.succeeds()
+            {
+                info!(self.log, "events go out again"; "suppressed" => suppressed);
+            }
+            match round {
                 Ok(0) if stop.is_cancelled() => return,
                 Ok(0) => self.wait(&stop).await,
                 Ok(_) => {
-                    (failures, last_tries) = (0, 0);
+                    last_tries = 0;
                     pauses.reset();
                 }
                 Err(error) => {
-                    failures += 1;
                     metrics::counter!(FAILED_ROUNDS.name).increment(1);
-                    // The first, then rarer and rarer: an outage must not fill the log.
-                    if failures.is_power_of_two() {
-                        warn!(self.log, "events wait in the outbox"; "error" => chain(&error), "failures" => failures);
+                    if let Some(suppressed) = failing.fails() {
+                        warn!(self.log, "events wait in the outbox"; "error" => chain(&error), "suppressed" => suppressed);
                     }
                     if !stop.is_cancelled() {
                         pauses.wait(&stop).await;

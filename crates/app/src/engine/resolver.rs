@@ -11,7 +11,7 @@ use slog::{Logger, info, warn};
 use tokio_util::sync::CancellationToken;
 
 use super::cart_numbers::CartNumbers;
-use crate::telemetry::chain;
+use crate::telemetry::{Repeated, chain};
 
 /// How often, and how many.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +33,7 @@ pub async fn run<C: Carts, L: Loms, K: Keys, S: Spawner>(
     log: Logger,
     stop: CancellationToken,
 ) {
+    let (reading, resolving) = (Repeated::default(), Repeated::default());
     while stop
         .run_until_cancelled(tokio::time::sleep(limits.interval))
         .await
@@ -41,10 +42,13 @@ pub async fn run<C: Carts, L: Loms, K: Keys, S: Spawner>(
         let users = match carts.unresolved(limits.batch_max).await {
             Ok(users) => users,
             Err(error) => {
-                warn!(log, "unresolved checkouts cannot be read"; "error" => chain(&error));
+                if let Some(suppressed) = reading.fails() {
+                    warn!(log, "unresolved checkouts cannot be read"; "error" => chain(&error), "suppressed" => suppressed);
+                }
                 continue;
             }
         };
+        reading.succeeds();
         let mut answers = futures::stream::iter(users)
             .map(|user| checkout.resolve(user))
             .buffer_unordered(limits.concurrency);
@@ -60,8 +64,12 @@ pub async fn run<C: Carts, L: Loms, K: Keys, S: Spawner>(
             }
         }
         if let Some(error) = last {
-            warn!(log, "checkouts stay unresolved"; "checkouts" => unresolved, "error" => chain(&error));
+            if let Some(suppressed) = resolving.fails() {
+                warn!(log, "checkouts stay unresolved";
+                    "checkouts" => unresolved, "error" => chain(&error), "suppressed" => suppressed);
+            }
         } else if resolved > 0 {
+            resolving.succeeds();
             info!(log, "checkouts resolved"; "checkouts" => resolved);
         }
     }

@@ -7,8 +7,8 @@ use domain::order::ports::KeyRetention;
 use slog::{Logger, debug, warn};
 use tokio_util::sync::CancellationToken;
 
-use crate::telemetry::chain;
 use crate::telemetry::names::KEYS_FORGOTTEN;
+use crate::telemetry::{Repeated, chain};
 
 /// What is forgotten when.
 #[derive(Debug, Clone, Copy)]
@@ -31,16 +31,20 @@ pub async fn run<K: KeyRetention, C: Clock>(
 ) {
     KEYS_FORGOTTEN.begin();
     let kept = i64::try_from(limits.keys_kept.as_millis()).unwrap_or(i64::MAX);
+    let failing = Repeated::default();
     loop {
         let before = Moment::from_unix_millis(clock.now().unix_millis().saturating_sub(kept));
         let full = match keys.forget_keys(before, limits.batch_max).await {
             Ok(gone) => {
+                failing.succeeds();
                 metrics::counter!(KEYS_FORGOTTEN.name).increment(gone as u64);
                 debug!(log, "idempotency keys forgotten"; "keys" => gone);
                 gone >= limits.batch_max
             }
             Err(error) => {
-                warn!(log, "old idempotency keys stay for now"; "error" => chain(&error));
+                if let Some(suppressed) = failing.fails() {
+                    warn!(log, "old idempotency keys stay for now"; "error" => chain(&error), "suppressed" => suppressed);
+                }
                 false
             }
         };

@@ -19,7 +19,7 @@ use tower::{Layer, Service};
 
 use super::deadline;
 use crate::telemetry::names::{RPC_CALLS, RPC_SECONDS};
-use crate::telemetry::{Importance, RequestLine, RequestLog, Stopwatch, Tracing};
+use crate::telemetry::{Importance, RequestLine, RequestLog, Stopwatch, Tracing, Unanswered};
 
 const GRPC_STATUS: &str = "grpc-status";
 
@@ -129,6 +129,8 @@ where
             watch: Stopwatch::start(),
             answered: false,
         };
+        let (cancelled, within, watch) = (Arc::clone(&shared), span.clone(), running.watch);
+        let unanswered = Unanswered::new(move || within.within(|| cancelled.tell_cancelled(method, watch.elapsed())));
         let counted = shared.calls.token();
         let bound = deadline::of(request.headers(), shared.call_timeout);
         let call = tokio::time::timeout(bound, AssertUnwindSafe(self.inner.call(request)).catch_unwind());
@@ -146,6 +148,7 @@ where
                 answer.headers_mut().insert("x-trace-id", id);
             }
             let took = running.end(code);
+            unanswered.answered();
             shared.tell(method, code, took, &span);
             drop(counted);
             Ok(answer)
@@ -200,6 +203,21 @@ impl Drop for Running {
 }
 
 impl Shared {
+    /// Its caller went away, and what it asked for may have been given up.
+    fn tell_cancelled(&self, method: usize, took: Duration) {
+        self.requests.tell(RequestLine {
+            method: "gRPC",
+            route: METHODS[method],
+            status: Code::Cancelled as u16,
+            took,
+            importance: if method >= ROUTINE {
+                Importance::Routine
+            } else {
+                Importance::Cancelled
+            },
+        });
+    }
+
     fn note(&self, method: usize, code: Code, took: Duration) {
         let number = code as i32;
         let known = &self.handles[method];

@@ -2,6 +2,8 @@
 //! [`LomsService::call`]: it checks the rules that stand beside the message, hands the message to
 //! its use case, and turns an error into a status that shows no internals.
 
+use std::sync::Arc;
+
 use adapters::grpc::IDEMPOTENCY_KEY;
 use adapters::grpc::proto::loms_server::Loms;
 use adapters::grpc::proto::{
@@ -19,19 +21,19 @@ use domain::stock::info::StockInfo;
 use domain::stock::ports::StockQueries;
 use domain::types::{IdempotencyKey, OrderId, Quantity, Sku, UserId};
 use garde::Validate;
-use slog::{Logger, error, warn};
+use slog::Logger;
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
 
 use crate::status;
-use crate::telemetry::{chain, trace};
+use crate::telemetry::{Failures, trace};
 
 /// The service, over the order book and the reads of the ledger.
 #[derive(Debug, Clone)]
 pub struct LomsService<B, Q> {
     book: B,
     reads: Q,
-    log: Logger,
+    failures: Arc<Failures>,
 }
 
 /// What a message does.
@@ -45,8 +47,9 @@ pub trait Handle<M> {
 
 impl<B, Q> LomsService<B, Q> {
     /// Over these ports.
-    pub const fn new(book: B, reads: Q, log: Logger) -> Self {
-        Self { book, reads, log }
+    pub fn new(book: B, reads: Q, log: Logger) -> Self {
+        let failures = Arc::new(Failures::new(log));
+        Self { book, reads, failures }
     }
 
     /// Checks a message against its rules, and handles it.
@@ -63,19 +66,10 @@ impl<B, Q> LomsService<B, Q> {
         self.handle(message, &metadata).await.map(Response::new)
     }
 
-    /// The status of an error; what is our bug, or unknown, is logged with its causes.
+    /// The status of an error, whose causes only the log sees.
     fn status(&self, error: &impl Kind) -> Status {
-        let kind = error.kind();
-        match kind {
-            ErrorKind::Internal => error!(self.log, "internal error"; "error" => chain(error)),
-            ErrorKind::OutcomeUnknown => warn!(self.log, "outcome unknown"; "error" => chain(error)),
-            ErrorKind::Invalid
-            | ErrorKind::NotFound
-            | ErrorKind::Refused
-            | ErrorKind::KeyReused
-            | ErrorKind::Unavailable => {}
-        }
-        Status::new(status::row(kind).grpc, error.to_string())
+        self.failures.tell(error);
+        Status::new(status::row(error.kind()).grpc, error.to_string())
     }
 }
 

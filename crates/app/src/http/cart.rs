@@ -11,16 +11,14 @@ use domain::cart::clear::Clear;
 use domain::cart::model::Added;
 use domain::cart::remove_item::RemoveItem;
 use domain::cart::view::{CartView, View};
-use domain::error::{ErrorKind, Kind};
+use domain::error::Kind;
 use domain::types::{IdempotencyKey, OutOfRange, Quantity, Sku, UserId};
 use serde::{Deserialize, Serialize};
-use slog::{error, warn};
 use utoipa::{OpenApi, ToSchema};
 
 use super::problem::Problem;
 use super::resource;
 use crate::status::row;
-use crate::telemetry::chain;
 use crate::wiring::cart::CartShop;
 
 /// How many units to add.
@@ -249,19 +247,10 @@ fn parse<T: TryFrom<i64, Error = OutOfRange>>(n: i64) -> Result<T, Problem> {
 }
 
 impl CartShop {
-    /// What the shopper is told of an error. What is our bug, or unknown, is logged with its causes.
+    /// What the shopper is told of an error, whose causes only the log sees.
     fn problem(&self, error: &impl Kind) -> Problem {
-        let kind = error.kind();
-        match kind {
-            ErrorKind::Internal => error!(self.log, "internal error"; "error" => chain(error)),
-            ErrorKind::OutcomeUnknown => warn!(self.log, "outcome unknown"; "error" => chain(error)),
-            ErrorKind::Invalid
-            | ErrorKind::NotFound
-            | ErrorKind::Refused
-            | ErrorKind::KeyReused
-            | ErrorKind::Unavailable => {}
-        }
-        let status = StatusCode::from_u16(row(kind).cart).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        self.failures.tell(error);
+        let status = StatusCode::from_u16(row(error.kind()).cart).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         Problem::new(status, error.to_string())
     }
 }

@@ -129,7 +129,14 @@ pub(super) struct Running {
     ended: bool,
 }
 
+/// What was asked for: the method, the route, and since when.
+pub(super) type Asked = (&'static str, Rc<Route>, Stopwatch);
+
 impl Running {
+    pub(super) fn request(&self) -> Asked {
+        (self.method, Rc::clone(&self.route), self.watch)
+    }
+
     /// Ends it; how long it took.
     pub(super) fn end(&mut self, end: End) -> Duration {
         let took = self.watch.elapsed();

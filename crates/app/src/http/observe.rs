@@ -14,14 +14,17 @@ use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forwar
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{Error, HttpResponse};
+use adapters::metrics::OTHER;
 use futures::FutureExt;
 use opentelemetry::KeyValue;
 
-use super::measured::{End, Meter, NO_ROUTE, Running};
+use super::measured::{Asked, End, Meter, NO_ROUTE, Running};
 use super::problem::ErrorStyle;
 use crate::telemetry::trace::RequestSpan;
-use crate::telemetry::{Importance, RequestLine, RequestLog, Tracing};
+use crate::telemetry::{Importance, RequestLine, RequestLog, Tracing, Unanswered};
 
+/// In the line of a request that has no answer; what nginx made customary.
+const CLIENT_CLOSED_REQUEST: u16 = 499;
 const TRACE_ID: HeaderName = HeaderName::from_static("x-trace-id");
 
 /// What the middleware of a server shares between its workers.
@@ -84,11 +87,12 @@ where
         } else {
             Importance::Normal
         };
-        let span = worker
-            .shared
-            .tracing
-            .request(span_name(running.method), importance, header);
+        let name = span_name(running.method);
+        let span = worker.shared.tracing.request(name, importance, header);
         let work = self.inner.call(request);
+        let (gone, within) = (running.request(), span.clone());
+        let teller = Rc::clone(&worker);
+        let unanswered = Unanswered::new(move || within.within(|| teller.tell_cancelled(&gone)));
         Box::pin(async move {
             let caught = AssertUnwindSafe(work).catch_unwind();
             let answered = span
@@ -113,6 +117,7 @@ where
             } else {
                 End::Answered(code)
             };
+            unanswered.answered();
             let trace_id = trace_id(&span);
             // The line is to have the request's trace.
             span.around(async { worker.tell(&span, &mut running, end, code) }).await;
@@ -128,6 +133,21 @@ struct Worker {
 }
 
 impl Worker {
+    /// Its caller went away, and what it asked for may have been given up.
+    fn tell_cancelled(&self, (method, route, watch): &Asked) {
+        self.shared.log.tell(RequestLine {
+            method,
+            route: &route.template,
+            status: CLIENT_CLOSED_REQUEST,
+            took: watch.elapsed(),
+            importance: if is_routine(&route.template) {
+                Importance::Routine
+            } else {
+                Importance::Cancelled
+            },
+        });
+    }
+
     fn tell(&self, span: &RequestSpan, running: &mut Running, end: End, code: StatusCode) {
         let took = running.end(end);
         let (method, route) = (running.method, running.route.template.as_str());
@@ -171,7 +191,7 @@ fn is_routine(route: &str) -> bool {
 /// What a span is called before its route is known, and where there is none.
 fn span_name(method: &'static str) -> &'static str {
     match method {
-        "_OTHER" => "HTTP",
+        OTHER => "HTTP",
         known => known,
     }
 }

@@ -1,8 +1,10 @@
 //! What operations ask: `/metrics`, `/healthz` (the process is up) and `/readyz` (the role can do
 //! its main job). A check that is required and fails makes it 503; one that is optional is named
-//! as degraded, with 200. Only names are told; why is in the log of whoever checks.
+//! as degraded, with 200. Only names are told; why is in the log, when it begins. Beside them stands
+//! what [`DebugPages`] shows, where that is enabled.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix_web::HttpResponse;
@@ -11,9 +13,10 @@ use actix_web::web::{self, Data, ServiceConfig};
 use futures::future::{BoxFuture, join_all};
 use parking_lot::RwLock;
 use serde::Serialize;
-use slog::{Logger, debug};
+use slog::{Logger, debug, info, warn};
 use tokio_util::sync::CancellationToken;
 
+use super::debug::DebugPages;
 use super::problem::answer;
 use super::resource;
 use crate::telemetry::Metrics;
@@ -29,6 +32,23 @@ struct Check {
     name: String,
     required: bool,
     ask: Ask,
+    /// Whether it failed the last time: changes are told, not every look.
+    failing: AtomicBool,
+}
+
+impl Check {
+    /// Tells when it begins to fail, and when that is over.
+    fn tell(&self, answer: &Result<(), String>, log: &Logger) {
+        let failed = self.failing.swap(answer.is_err(), Ordering::Relaxed);
+        match answer {
+            Err(why) if !failed => {
+                warn!(log, "a check failed"; "check" => &self.name, "required" => self.required, "reason" => why);
+            }
+            Err(why) => debug!(log, "a check fails"; "check" => &self.name, "reason" => why),
+            Ok(()) if failed => info!(log, "a check is good again"; "check" => &self.name),
+            Ok(()) => {}
+        }
+    }
 }
 
 /// Whether a role can do its main job. Cheap to clone.
@@ -86,7 +106,12 @@ impl Health {
         F: Future<Output = Result<(), String>> + Send + 'static,
     {
         let ask: Ask = Box::new(move || Box::pin(ask()));
-        self.0.checks.write().push(Arc::new(Check { name, required, ask }));
+        self.0.checks.write().push(Arc::new(Check {
+            name,
+            required,
+            ask,
+            failing: AtomicBool::new(false),
+        }));
     }
 
     /// Asks all checks at the same time.
@@ -111,10 +136,11 @@ impl Health {
             degraded: Vec::new(),
         };
         for (check, answer) in checks.iter().zip(answers) {
-            let Err(why) = answer.unwrap_or_else(|_| Err("no answer in time".to_owned())) else {
+            let answer = answer.unwrap_or_else(|_| Err("no answer in time".to_owned()));
+            check.tell(&answer, &self.0.log);
+            if answer.is_ok() {
                 continue;
-            };
-            debug!(self.0.log, "a check failed"; "check" => &check.name, "reason" => why);
+            }
             let names = if check.required {
                 &mut ready.failed
             } else {
@@ -146,6 +172,8 @@ pub struct Ops {
     pub metrics: Metrics,
     /// The readiness of the role.
     pub health: Health,
+    /// What of the inside is shown.
+    pub debug: DebugPages,
 }
 
 impl Ops {
@@ -156,6 +184,7 @@ impl Ops {
             .service(resource("/metrics").route(web::get().to(metrics)))
             .service(resource("/healthz").route(web::get().to(healthz)))
             .service(resource("/readyz").route(web::get().to(readyz)));
+        self.debug.mount(config);
     }
 }
 
@@ -212,6 +241,46 @@ mod tests {
             (failed.status, failed.failed.as_slice()),
             ("not ready", ["primary".to_owned()].as_slice())
         );
+    }
+
+    #[tokio::test]
+    async fn why_a_check_fails_is_told_once_and_when_it_is_over() {
+        let lines = Arc::<std::sync::Mutex<Vec<String>>>::default();
+        let log = Logger::root(Kept(Arc::clone(&lines)), slog::o!());
+        let health = Health::new(log, CancellationToken::new());
+        let good = Arc::<AtomicBool>::default();
+        let asked = Arc::clone(&good);
+        health.required("primary", move || {
+            let answer = if asked.load(Ordering::Relaxed) {
+                Ok(())
+            } else {
+                Err("planted".to_owned())
+            };
+            async { answer }
+        });
+        for now in [false, false, true, true, false] {
+            good.store(now, Ordering::Relaxed);
+            health.readiness().await;
+        }
+        assert_eq!(
+            *lines.lock().unwrap(),
+            ["a check failed", "a check is good again", "a check failed"]
+        );
+    }
+
+    /// Keeps the messages, but for those at debug.
+    struct Kept(Arc<std::sync::Mutex<Vec<String>>>);
+
+    impl slog::Drain for Kept {
+        type Ok = ();
+        type Err = slog::Never;
+
+        fn log(&self, record: &slog::Record<'_>, _: &slog::OwnedKVList) -> Result<(), slog::Never> {
+            if record.level().is_at_least(slog::Level::Info) {
+                self.0.lock().unwrap().push(record.msg().to_string());
+            }
+            Ok(())
+        }
     }
 
     #[tokio::test]

@@ -25,7 +25,7 @@ use crate::http::swagger::Swagger;
 use crate::lifecycle::Stage;
 use crate::random::RandomKeys;
 use crate::telemetry::names::{CART_ITEMS, CARTS, CHECKOUTS_IN_FLIGHT, CHECKOUTS_PENDING};
-use crate::telemetry::{chain, trace};
+use crate::telemetry::{Failures, Repeated, chain, trace};
 use crate::wiring::cart::{CartCheckout, CartShop};
 use crate::wiring::links::{LomsLink, ProductsLink};
 
@@ -135,7 +135,7 @@ pub fn start(process: &Process, products: ProductsLink, loms: LomsLink, log: Log
         request_timeout: settings.request_timeout(),
         products_concurrency: NonZeroUsize::new(settings.products_concurrency).unwrap_or(NonZeroUsize::MIN),
         numbers,
-        log: log.clone(),
+        failures: Failures::new(log.clone()),
     });
     let swagger = Swagger::of(cart::openapi());
     let server = process.server("cart", settings.http.address(), log);
@@ -186,18 +186,19 @@ async fn watch_cache(stop: CancellationToken, products: CachedProducts<HttpProdu
 /// Fills the cache from the list of products, and again before its entries are too old, so that it
 /// never goes cold at the pace of the limiter. While products do not answer it tries again.
 async fn keep_warm(products: CachedProducts<HttpProducts>, ttl: Duration, stop: CancellationToken, log: Logger) {
-    let mut told = false;
+    let (failing, mut told) = (Repeated::default(), false);
     while let Some(warmed) = stop.run_until_cancelled(products.warm_up()).await {
         let pause = match warmed {
             Ok(count) => {
-                if !std::mem::replace(&mut told, true) {
+                if failing.succeeds().is_some() || !std::mem::replace(&mut told, true) {
                     info!(log, "products known"; "products" => count);
                 }
                 ttl / 2
             }
             Err(error) => {
-                warn!(log, "products cannot be listed"; "error" => chain(&error));
-                told = false;
+                if let Some(suppressed) = failing.fails() {
+                    warn!(log, "products cannot be listed"; "error" => chain(&error), "suppressed" => suppressed);
+                }
                 WARM_UP_RETRY
             }
         };

@@ -10,7 +10,7 @@ use std::time::Duration;
 use adapters::memory::stream::MemoryStream;
 use domain::clock::Clock;
 use domain::order::ports::Outbox;
-use slog::{Logger, error, info};
+use slog::{Logger, info};
 use tokio::sync::Notify;
 
 use self::store::Store;
@@ -98,8 +98,7 @@ async fn start(process: &Process, store: Store, publisher: LomsPublisher, log: L
     let (stop, failing) = (life.token(Stage::Accept), life.clone());
     life.spawn(Stage::Accept, "grpc server", async move {
         if let Err(error) = grpc.run(stop).await {
-            error!(log, "the gRPC server ended"; "error" => chain(&error));
-            failing.fail("the gRPC server ended");
+            failing.fail(&format!("the gRPC server ended: {}", chain(&error)));
         }
     });
     Ok(loms)

@@ -1,77 +1,52 @@
-//! The way of a log line: level, then the ids and the time of the moment it was logged, then a
-//! bounded queue, then one thread that writes. A full queue drops lines and counts them: logging
-//! never holds up the work.
+//! The way of a log line: level, then the line itself, then a bounded queue, then one thread that
+//! writes.
 
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::panic::AssertUnwindSafe;
 
-use domain::clock::Clock;
-use slog::{BorrowedKV, Drain, KV, Level, Logger, Never, OwnedKVList, Record, RecordLocation, RecordStatic, o};
-use slog_async::{AsyncCore, AsyncError, AsyncGuard};
+use slog::{Drain, Level, Logger, Never, OwnedKVList, Record, o};
 
-use super::levels::level_name;
-use super::names::LINES_DROPPED;
-use super::output::{Gathered, Output};
-use super::pretty::Pretty;
-use super::trace;
-use crate::clock::SystemClock;
-use crate::config::{LogFormat, LogLevel, LogSettings};
+use super::levels::Levels;
+use super::output::Output;
+use super::queue::{self, DroppedLines, Queue, Writer};
+use super::render;
+use crate::config::{LogFormat, LogSettings};
 
-/// How many lines were dropped because the queue was full.
-#[derive(Debug, Clone, Default)]
-pub struct DroppedLines(Arc<AtomicU64>);
-
-impl DroppedLines {
-    /// The lines dropped so far.
-    #[must_use]
-    pub fn count(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-/// A root logger without fields. The lines are written while the guard lives.
-pub(super) fn start(settings: &LogSettings, output: &Output) -> (Logger, DroppedLines, AsyncGuard) {
-    let least = slog_level(settings.level);
-    match settings.format {
-        LogFormat::Json => queue(json(output), least, settings.queue_max),
-        LogFormat::Pretty => queue(Pretty::to(output.clone()), least, settings.queue_max),
-    }
-}
-
-fn queue(
-    write: impl Drain<Ok = (), Err = io::Error> + Send + 'static,
-    least: Level,
-    queue_max: usize,
-) -> (Logger, DroppedLines, AsyncGuard) {
-    // A line that cannot be written has nowhere to be told.
-    let builder = AsyncCore::custom(write.ignore_res())
-        .chan_size(queue_max)
-        .thread_name("log".to_owned());
-    let (queue, guard) = builder.build_with_guard();
-    let dropped = DroppedLines::default();
-    let drain = Entrance {
+/// A root logger without fields. The lines are written while the writer lives.
+///
+/// # Errors
+/// Where the system refuses a thread.
+pub(super) fn start(
+    settings: &LogSettings,
+    levels: Levels,
+    output: &Output,
+) -> io::Result<(Logger, DroppedLines, Writer)> {
+    let format = settings.format;
+    let (queue, writer, dropped) = queue::start(output.clone(), settings.queue_max, move |lines| {
+        tell_drops(format, lines)
+    })?;
+    let entrance = Entrance {
         queue,
-        least,
-        dropped: dropped.clone(),
+        levels: AssertUnwindSafe(levels),
+        format,
     };
-    (Logger::root(drain, o!()), dropped, guard)
+    Ok((Logger::root(entrance, o!()), dropped, writer))
 }
 
-fn json(output: &Output) -> impl Drain<Ok = (), Err = io::Error> + Send + use<> {
-    let fields = o!(
-        "msg" => slog::PushFnValue(|record: &Record<'_>, to: slog::PushFnValueSerializer<'_>| to.emit(record.msg())),
-        "level" => slog::FnValue(|record: &Record<'_>| level_name(record.level())),
-    );
-    let builder = slog_json::Json::new(Gathered::for_output(output.clone()));
-    builder.add_key_value(fields).set_newlines(true).set_flush(true).build()
+/// The line that tells of dropped ones.
+fn tell_drops(format: LogFormat, lines: u64) -> Vec<u8> {
+    let service = OwnedKVList::from(o!("service" => "app"));
+    let fields = slog::b!("lines" => lines);
+    let said = format_args!("log lines were dropped");
+    render::line(format, &slog::record!(Level::Warning, "", &said, fields), &service).unwrap_or_default()
 }
 
-/// Where lines enter: on the thread that logs, where the current trace is known.
+/// Where lines enter, on the thread that logs.
 struct Entrance {
-    queue: AsyncCore,
-    least: Level,
-    dropped: DroppedLines,
+    queue: Queue,
+    /// Levels are replaced as a whole: a panic elsewhere leaves no half of them.
+    levels: AssertUnwindSafe<Levels>,
+    format: LogFormat,
 }
 
 impl Drain for Entrance {
@@ -79,72 +54,35 @@ impl Drain for Entrance {
     type Err = Never;
 
     fn log(&self, record: &Record<'_>, values: &OwnedKVList) -> Result<(), Never> {
-        if !self.is_enabled(record.level()) {
+        let (target, ours) = render::teller(record);
+        if !self.levels.want(target, ours, record.level()) {
             return Ok(());
         }
-        let location = RecordLocation {
-            file: record.file(),
-            line: record.line(),
-            column: record.column(),
-            function: record.function(),
-            module: record.module(),
-        };
-        let fixed = RecordStatic {
-            location: &location,
-            tag: record.tag(),
-            level: record.level(),
-        };
-        let kv = (record.kv(), Moment);
-        let record = Record::new(&fixed, record.msg(), BorrowedKV(&kv));
-        if let Err(AsyncError::Full) = self.queue.log(&record, values) {
-            self.dropped.0.fetch_add(1, Ordering::Relaxed);
-            metrics::counter!(LINES_DROPPED.name).increment(1);
+        let matters = record.level().is_at_least(Level::Warning);
+        if let Some(place) = self.queue.place(matters) {
+            place.take(render::line(self.format, record, values));
         }
         Ok(())
-    }
-
-    fn is_enabled(&self, level: Level) -> bool {
-        level.is_at_least(self.least)
-    }
-}
-
-/// The time, and the ids of the current trace.
-struct Moment;
-
-impl KV for Moment {
-    fn serialize(&self, _: &Record<'_>, to: &mut dyn slog::Serializer) -> slog::Result {
-        to.emit_arguments("ts", &format_args!("{}", SystemClock.now()))?;
-        if let Some(trace) = trace::current() {
-            to.emit_arguments("trace_id", &format_args!("{:032x}", trace.trace_id()))?;
-            to.emit_arguments("span_id", &format_args!("{:016x}", trace.span_id()))?;
-        }
-        Ok(())
-    }
-}
-
-const fn slog_level(level: LogLevel) -> Level {
-    match level {
-        LogLevel::Error => Level::Error,
-        LogLevel::Warn => Level::Warning,
-        LogLevel::Info => Level::Info,
-        LogLevel::Debug => Level::Debug,
-        LogLevel::Trace => Level::Trace,
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use domain::trace::TraceContext;
     use slog::{debug, error, info};
 
+    use super::super::levels::LogLevels;
     use super::super::output::tests::Kept;
+    use super::super::trace;
     use super::*;
 
-    fn lines(settings: &LogSettings, log: impl FnOnce(&Logger)) -> String {
+    /// What is written when `log` has logged.
+    pub(in super::super) fn lines(settings: &LogSettings, log: impl FnOnce(&Logger)) -> String {
         let kept = Kept::default();
-        let (logger, _, guard) = start(settings, &Output::to(kept.clone()));
+        let levels = Levels::new(LogLevels::from(settings));
+        let (logger, _, writer) = start(settings, levels, &Output::to(kept.clone())).unwrap();
         log(&logger);
-        drop(guard);
+        drop(writer);
         kept.text()
     }
 
@@ -168,15 +106,20 @@ mod tests {
         assert_eq!(row["msg"], "line 1");
         assert_eq!(row["level"], "info");
         assert_eq!(row["service"], "cart");
+        assert_eq!(row["target"], "app::telemetry::drain::tests");
         assert_eq!(row["order_id"], 7);
         assert_eq!(row["text"], "a\nb\"");
         assert_eq!(row["trace_id"], "00000000000000000000000000000abc");
         assert_eq!(row["span_id"], "0000000000000def");
         assert!(domain::clock::Moment::parse(row["ts"].as_str().unwrap()).is_ok());
         assert_eq!(rows[1]["level"], "error");
-        assert_eq!(rows[1].get("trace_id"), None);
-        for key in ["\"service\"", "\"msg\"", "\"level\"", "\"ts\""] {
-            assert_eq!(text.lines().next().unwrap().matches(key).count(), 1, "{key} in {text}");
+        assert_eq!(
+            (rows[1]["trace_id"].as_str(), rows[1]["span_id"].as_str()),
+            (Some(""), Some(""))
+        );
+        for key in render::OWN_KEYS {
+            let key = format!("\"{key}\":");
+            assert_eq!(text.lines().next().unwrap().matches(&key).count(), 1, "{key} in {text}");
         }
     }
 
@@ -195,34 +138,41 @@ mod tests {
         assert_eq!(rest, "info  loms started port=8083\n");
     }
 
-    /// A place that takes nothing until it is let go.
-    struct Stuck(std::sync::mpsc::Receiver<()>);
+    /// A value that logs while it is rendered.
+    struct Talkative(Logger);
 
-    impl io::Write for Stuck {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            let _ = self.0.recv();
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
+    impl std::fmt::Display for Talkative {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            info!(self.0, "inside");
+            f.write_str("done")
         }
     }
 
     #[test]
-    fn a_full_queue_drops_and_counts() {
-        let (let_go, stuck) = std::sync::mpsc::channel();
-        let settings = LogSettings {
-            queue_max: 16,
-            ..LogSettings::default()
-        };
-        let (logger, dropped, guard) = start(&settings, &Output::to(Stuck(stuck)));
-        for _ in 0..100 {
-            info!(logger, "x");
-        }
-        // The queue holds 16, and the writer may have taken one.
-        assert!((83..=84).contains(&dropped.count()), "{}", dropped.count());
-        drop(let_go);
-        drop(guard);
+    fn what_a_value_logs_while_it_is_rendered_is_counted_as_dropped() {
+        let text = lines(&LogSettings::default(), |root| {
+            info!(root, "outside"; "value" => %Talkative(root.clone()));
+        });
+        let said: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!((said.len(), &said[0]["value"]), (2, &"done".into()), "{text}");
+        assert_eq!(
+            (&said[1]["msg"], &said[1]["lines"]),
+            (&"log lines were dropped".into(), &1.into())
+        );
+    }
+
+    #[test]
+    fn drops_are_told_in_the_form_of_a_line() {
+        let line = tell_drops(LogFormat::Json, 3);
+        let line: serde_json::Value = serde_json::from_slice(&line).unwrap();
+        assert_eq!(
+            (&line["msg"], &line["level"], &line["service"], &line["lines"]),
+            (
+                &"log lines were dropped".into(),
+                &"warn".into(),
+                &"app".into(),
+                &3.into()
+            )
+        );
     }
 }

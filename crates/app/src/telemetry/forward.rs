@@ -1,6 +1,8 @@
 //! Forwards what libraries say by `tracing` (and by `log`, which comes over `tracing` too) to
 //! slog, with its level, so that there is one stream of lines.
 
+use std::borrow::Cow;
+use std::error::Error;
 use std::fmt;
 
 use slog::{BorrowedKV, KV, Logger, Record, RecordLocation, RecordStatic};
@@ -8,6 +10,8 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
+
+use super::chain_of;
 
 /// Hands events on.
 pub(super) struct Forward(Logger);
@@ -21,7 +25,7 @@ impl Forward {
 impl<S: Subscriber> Layer<S> for Forward {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let mut said = Said {
-            target: event.metadata().target().to_owned(),
+            target: Cow::Borrowed(event.metadata().target()),
             ..Said::default()
         };
         event.record(&mut said);
@@ -32,12 +36,12 @@ impl<S: Subscriber> Layer<S> for Forward {
         };
         let fixed = RecordStatic {
             location: &LOCATION,
-            tag: "",
+            tag: &said.target,
             level,
         };
-        let message = std::mem::take(&mut said.message);
+        let (message, fields) = (&said.message, Fields(&said.fields));
         self.0
-            .log(&Record::new(&fixed, &format_args!("{message}"), BorrowedKV(&said)));
+            .log(&Record::new(&fixed, &format_args!("{message}"), BorrowedKV(&fields)));
     }
 }
 
@@ -64,8 +68,17 @@ const fn slog_level(level: Level) -> slog::Level {
 #[derive(Default)]
 struct Said {
     message: String,
-    target: String,
-    fields: Vec<(&'static str, String)>,
+    target: Cow<'static, str>,
+    fields: Vec<(&'static str, Value)>,
+}
+
+/// The value of a field.
+enum Value {
+    Text(String),
+    Signed(i64),
+    Unsigned(u64),
+    Float(f64),
+    Flag(bool),
 }
 
 impl Said {
@@ -82,32 +95,80 @@ impl Said {
         self.target.starts_with("rskafka::")
     }
 
-    fn put(&mut self, field: &Field, value: String) {
-        match field.name() {
-            "message" => self.message = value,
-            "log.target" => self.target = value,
-            name if name.starts_with("log.") => {} // where in its source a library said it
-            name => self.fields.push((name, value)),
+    fn put(&mut self, field: &Field, value: Value) {
+        match (field.name(), value) {
+            ("message", Value::Text(text)) => self.message = text,
+            ("log.target", Value::Text(text)) => self.target = Cow::Owned(text),
+            (name, _) if name.starts_with("log.") => {} // where in its source a library said it
+            (name, value) => self.fields.push((name, value)),
         }
     }
 }
 
 impl Visit for Said {
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.put(field, value.to_owned());
+        self.put(field, Value::Text(value.to_owned()));
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.put(field, Value::Signed(value));
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.put(field, Value::Unsigned(value));
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.put(field, Value::Float(value));
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.put(field, Value::Flag(value));
+    }
+
+    fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
+        self.put(field, Value::Text(chain_of(value)));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.put(field, format!("{value:?}"));
+        self.put(field, Value::Text(format!("{value:?}")));
     }
 }
 
-impl KV for Said {
+/// The fields of an event. No key may stand twice in a line: a name that every line has is changed, and
+/// of several fields with one name the first is taken.
+struct Fields<'a>(&'a [(&'static str, Value)]);
+
+impl KV for Fields<'_> {
     fn serialize(&self, _: &Record<'_>, to: &mut dyn slog::Serializer) -> slog::Result {
-        to.emit_str("target", &self.target)?;
-        self.fields
-            .iter()
-            .try_for_each(|(name, value)| to.emit_str(name, value))
+        let is_first = |index: usize, name| self.0[..index].iter().all(|(before, _)| key(before) != key(name));
+        let all = self.0.iter().enumerate();
+        all.filter(|(index, (name, _))| is_first(*index, name))
+            .try_for_each(|(_, (name, value))| emit(key(name), value, to))
+    }
+}
+
+/// The key of a field: another one for what is a key of every line.
+fn key(name: &'static str) -> &'static str {
+    match name {
+        "ts" => "field_ts",
+        "level" => "field_level",
+        "service" => "field_service",
+        "msg" => "field_msg",
+        "target" => "field_target",
+        "trace_id" => "field_trace_id",
+        "span_id" => "field_span_id",
+        name => name,
+    }
+}
+
+fn emit(key: slog::Key, value: &Value, to: &mut dyn slog::Serializer) -> slog::Result {
+    match value {
+        Value::Text(text) => to.emit_str(key, text),
+        Value::Signed(number) => to.emit_i64(key, *number),
+        Value::Unsigned(number) => to.emit_u64(key, *number),
+        Value::Float(number) => to.emit_f64(key, *number),
+        Value::Flag(flag) => to.emit_bool(key, *flag),
     }
 }
 
@@ -115,40 +176,63 @@ impl KV for Said {
 mod tests {
     use tracing_subscriber::layer::SubscriberExt;
 
-    use super::super::drain;
-    use super::super::output::{Output, tests::Kept};
+    use super::super::drain::tests::lines;
+    use super::super::render::OWN_KEYS;
     use super::*;
     use crate::config::LogSettings;
 
+    /// What is written when `say` has said something by `tracing`.
+    fn forwarded(say: impl FnOnce()) -> String {
+        lines(&LogSettings::default(), |root| {
+            let logger = root.new(slog::o!("service" => "app"));
+            let subscriber = tracing_subscriber::registry().with(Forward::to(logger));
+            tracing::subscriber::with_default(subscriber, say);
+        })
+    }
+
     #[test]
     fn an_event_becomes_a_line_with_its_level_and_fields() {
-        let kept = Kept::default();
-        let (logger, _, guard) = drain::start(&LogSettings::default(), &Output::to(kept.clone()));
-        let subscriber = tracing_subscriber::registry().with(Forward::to(logger));
-        tracing::subscriber::with_default(subscriber, || {
-            tracing::warn!(target: "library", retries = 3, name = "x", "gave {}", "up");
+        let text = forwarded(|| {
+            let error = std::io::Error::other("planted");
+            let error: &(dyn Error + 'static) = &error;
+            tracing::warn!(target: "library", retries = 3, share = 0.5, ok = false, error, name = "x", "gave {}", "up");
         });
-        drop(guard);
-        let line: serde_json::Value = serde_json::from_str(kept.text().trim()).unwrap();
-        assert_eq!(line["msg"], "gave up");
-        assert_eq!(line["level"], "warn");
-        assert_eq!(line["target"], "library");
-        assert_eq!(line["retries"], "3");
-        assert_eq!(line["name"], "x");
+        let line: serde_json::Value = serde_json::from_str(text.trim()).unwrap();
+        let expected = serde_json::json!({
+            "msg": "gave up", "level": "warn", "target": "library", "service": "app", "trace_id": "", "span_id": "",
+            "retries": 3, "share": 0.5, "ok": false, "name": "x", "error": "planted", "ts": line["ts"],
+        });
+        assert_eq!(line, expected);
+    }
+
+    #[test]
+    fn a_field_never_takes_the_place_of_a_key() {
+        let text = forwarded(|| {
+            tracing::warn!(target: "library", level = 9, service = "theirs", trace_id = "mine", "said");
+        });
+        let line: serde_json::Value = serde_json::from_str(text.trim()).unwrap();
+        assert_eq!(
+            (&line["level"], &line["service"], &line["trace_id"]),
+            (&"warn".into(), &"app".into(), &"".into())
+        );
+        assert_eq!(
+            (&line["field_level"], &line["field_service"], &line["field_trace_id"]),
+            (&9.into(), &"theirs".into(), &"mine".into())
+        );
+        for own in OWN_KEYS {
+            assert_ne!(key(own), own);
+            assert_eq!(text.matches(&format!("\"{own}\":")).count(), 1, "{own} in {text}");
+        }
     }
 
     #[test]
     fn bytes_of_a_caller_and_what_is_handled_are_no_error_of_ours() {
-        let kept = Kept::default();
-        let (logger, _, guard) = drain::start(&LogSettings::default(), &Output::to(kept.clone()));
-        let subscriber = tracing_subscriber::registry().with(Forward::to(logger));
-        tracing::subscriber::with_default(subscriber, || {
+        let text = forwarded(|| {
             tracing::error!(target: "actix_http::h1::dispatcher", "stream error: request parse error: no header");
             tracing::error!(target: "actix_http::h1::dispatcher", "stream error: internal error");
             tracing::error!(target: "rskafka::client::partition", "request encountered fatal error");
         });
-        drop(guard);
-        assert_eq!(kept.text().lines().count(), 1, "{}", kept.text());
-        assert!(kept.text().contains("internal error"));
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(text.contains("internal error"));
     }
 }

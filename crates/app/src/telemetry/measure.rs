@@ -56,7 +56,13 @@ impl Metrics {
             .iter()
             .chain(adapters::metrics::ALL)
             .for_each(Metric::describe);
-        names::LINES_DROPPED.begin();
+        for counted in [
+            names::LINES_DROPPED,
+            names::FAILURES_SUPPRESSED,
+            names::REQUESTS_LEFT_OUT,
+        ] {
+            counted.begin();
+        }
         Ok(Self {
             handle,
             looks: Arc::default(),

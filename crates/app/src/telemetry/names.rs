@@ -47,8 +47,10 @@ metrics_table! {
     BUILD_INFO = gauge("app_build_info", "What runs.");
     TASKS_ALIVE = gauge("app_tasks_alive", "Long-lived tasks of the process.");
     LINES_DROPPED = counter("app_log_lines_dropped_total", "Log lines dropped because nobody wrote them fast enough.");
+    FAILURES_SUPPRESSED = counter("app_log_failures_suppressed_total", "Failures like the one before that were counted instead of logged.");
+    REQUESTS_LEFT_OUT = counter("app_log_requests_left_out_total", "Lines of requests left out because there were too many in a second.");
     SPANS_EXPORTED = counter("app_trace_spans_exported_total", "Spans that the collector took.");
-    SPANS_DROPPED = counter("app_trace_spans_dropped_total", "Spans that nobody will see.");
+    SPANS_DROPPED = counter("app_trace_spans_dropped_total", "Spans thrown away.");
     TOKIO_WORKERS = gauge("tokio_workers", "Workers of the runtime.");
     TOKIO_TASKS = gauge("tokio_alive_tasks", "Tasks of the runtime.");
     TOKIO_QUEUE = gauge("tokio_global_queue_tasks", "Tasks that wait for any worker.");

@@ -52,35 +52,6 @@ impl fmt::Debug for Output {
     }
 }
 
-/// Gathers what is written until it is flushed, and hands it on in one piece.
-#[derive(Debug)]
-pub(super) struct Gathered {
-    output: Output,
-    line: Vec<u8>,
-}
-
-impl Gathered {
-    pub(super) const fn for_output(output: Output) -> Self {
-        Self {
-            output,
-            line: Vec::new(),
-        }
-    }
-}
-
-impl Write for Gathered {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.line.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        let written = self.output.write_lines(&self.line);
-        self.line.clear();
-        written
-    }
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;

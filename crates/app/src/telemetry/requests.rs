@@ -1,5 +1,5 @@
-//! The log of answered requests, the same for HTTP and gRPC. Failures are always told; of the
-//! others so many a second as the settings say, or the log would cost more than the work. The
+//! The log of answered requests, the same for HTTP and gRPC: one line each. Failures are always
+//! told; of the others no more a second than the settings say, and then how many were left out. The
 //! metrics count them all.
 
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use std::time::Duration;
 use slog::{Logger, debug, info, warn};
 
 use super::Stopwatch;
+use super::names::REQUESTS_LEFT_OUT;
 
 /// Tells answered requests. Cheap to clone; clones share the bound.
 #[derive(Debug, Clone)]
@@ -23,6 +24,7 @@ pub struct RequestLog {
 struct Window {
     since: Stopwatch,
     second_and_count: AtomicU64,
+    left_out: AtomicU64,
 }
 
 /// How much a request matters to who reads the log.
@@ -32,8 +34,34 @@ pub enum Importance {
     Routine,
     /// A call: at level info, so many a second.
     Normal,
+    /// Its caller went away before the answer: at level info, with the calls.
+    Cancelled,
     /// Our failure: at level warn, always.
     Failure,
+}
+
+/// A request that is not answered yet. Where it is dropped before it is, its caller has gone away.
+#[derive(Debug)]
+pub struct Unanswered<F: FnOnce()>(Option<F>);
+
+impl<F: FnOnce()> Unanswered<F> {
+    /// `gone` tells that its caller has gone away.
+    pub const fn new(gone: F) -> Self {
+        Self(Some(gone))
+    }
+
+    /// It is answered.
+    pub fn answered(mut self) {
+        self.0 = None;
+    }
+}
+
+impl<F: FnOnce()> Drop for Unanswered<F> {
+    fn drop(&mut self) {
+        if let Some(gone) = self.0.take() {
+            gone();
+        }
+    }
 }
 
 /// An answered request.
@@ -58,6 +86,7 @@ impl RequestLog {
         let window = Window {
             since: Stopwatch::start(),
             second_and_count: AtomicU64::new(0),
+            left_out: AtomicU64::new(0),
         };
         Self {
             log,
@@ -78,14 +107,32 @@ impl RequestLog {
         let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         match importance {
             Importance::Routine => {
-                debug!(self.log, "request"; "took_us" => took_us, "status" => status, "route" => route, "method" => method);
+                debug!(self.log, "request"; "duration_us" => took_us, "status" => status, "route" => route, "method" => method);
             }
             Importance::Normal if self.has_room() => {
-                info!(self.log, "request"; "took_us" => took_us, "status" => status, "route" => route, "method" => method);
+                self.tell_left_out();
+                info!(self.log, "request"; "duration_us" => took_us, "status" => status, "route" => route, "method" => method);
             }
-            Importance::Normal => {}
+            Importance::Cancelled if self.has_room() => {
+                info!(self.log, "request cancelled"; "duration_us" => took_us, "status" => status, "route" => route, "method" => method);
+            }
+            Importance::Normal | Importance::Cancelled => {
+                self.shared.left_out.fetch_add(1, Ordering::Relaxed);
+                metrics::counter!(REQUESTS_LEFT_OUT.name).increment(1);
+            }
             Importance::Failure => {
-                warn!(self.log, "request failed"; "took_us" => took_us, "status" => status, "route" => route, "method" => method);
+                warn!(self.log, "request failed"; "duration_us" => took_us, "status" => status, "route" => route, "method" => method);
+            }
+        }
+    }
+
+    /// The first line of a second tells what those before left out.
+    fn tell_left_out(&self) {
+        let left_out = &self.shared.left_out;
+        if left_out.load(Ordering::Relaxed) > 0 {
+            let requests = left_out.swap(0, Ordering::Relaxed);
+            if requests > 0 {
+                info!(self.log, "requests were left out of the log"; "requests" => requests);
             }
         }
     }
@@ -111,39 +158,57 @@ impl RequestLog {
 
 #[cfg(test)]
 mod tests {
-    use super::super::drain;
-    use super::super::output::{Output, tests::Kept};
+    use serde_json::Value;
+
+    use super::super::drain::tests::lines;
     use super::*;
     use crate::config::LogSettings;
 
-    fn told(per_second_max: u32, importance: Importance, count: usize) -> usize {
-        let kept = Kept::default();
-        let (logger, _, guard) = drain::start(&LogSettings::default(), &Output::to(kept.clone()));
-        let log = RequestLog::new(logger, per_second_max);
-        for _ in 0..count {
-            let took = Duration::from_micros(12);
-            log.tell(RequestLine {
-                method: "GET",
-                route: "/a",
-                status: 200,
-                took,
-                importance,
-            });
-        }
-        drop(guard);
-        kept.text().lines().count()
+    fn told(per_second_max: u32, importance: Importance, count: usize) -> Vec<Value> {
+        let text = lines(&LogSettings::default(), |root| {
+            let log = RequestLog::new(root.clone(), per_second_max);
+            for index in 0..=count {
+                if index == count {
+                    // As if a second had passed.
+                    log.shared.second_and_count.store(u64::MAX << 32, Ordering::Relaxed);
+                }
+                log.tell(RequestLine {
+                    method: "GET",
+                    route: "/a",
+                    status: 200,
+                    took: Duration::from_micros(12),
+                    importance,
+                });
+            }
+        });
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     #[test]
-    fn normal_requests_are_bounded_a_second() {
-        let lines = told(10, Importance::Normal, 1_000);
-        assert!(lines == 10 || lines == 20, "a second may have ended meanwhile: {lines}");
-        assert_eq!(told(0, Importance::Normal, 10), 0);
+    fn normal_requests_are_bounded_a_second_and_those_left_out_are_counted() {
+        let rows = told(10, Importance::Normal, 1_000);
+        let requests = rows.iter().filter(|row| row["msg"] == "request").count();
+        let left_out = rows.iter().filter_map(|row| row["requests"].as_u64()).sum::<u64>();
+        assert_eq!(requests as u64 + left_out, 1_001, "every request is told or counted");
+        assert!(
+            (11..=31).contains(&requests),
+            "a second may have ended meanwhile: {requests}"
+        );
+        assert_eq!(told(0, Importance::Normal, 10).len(), 0);
+        assert_eq!(told(1_000_000, Importance::Normal, 1_000).len(), 1_001);
+    }
+
+    #[test]
+    fn a_line_has_method_route_status_and_duration() {
+        let rows = told(10, Importance::Normal, 0);
+        let line = &rows[0];
+        assert_eq!((&line["method"], &line["route"]), (&"GET".into(), &"/a".into()));
+        assert_eq!((&line["status"], &line["duration_us"]), (&200.into(), &12.into()));
     }
 
     #[test]
     fn failures_are_all_told_and_routine_is_not() {
-        assert_eq!(told(0, Importance::Failure, 50), 50);
-        assert_eq!(told(10, Importance::Routine, 50), 0);
+        assert_eq!(told(0, Importance::Failure, 50).len(), 51);
+        assert_eq!(told(10, Importance::Routine, 50).len(), 0);
     }
 }

@@ -94,7 +94,7 @@ impl Tracing {
         });
         let tracer = match importance {
             Importance::Routine if caller.is_none() => &self.quiet,
-            Importance::Routine | Importance::Normal | Importance::Failure => &self.tracer,
+            Importance::Routine | Importance::Normal | Importance::Cancelled | Importance::Failure => &self.tracer,
         };
         let span = tracer.build_with_context(builder, &parent);
         RequestSpan(Context::new().with_span(span))
@@ -160,6 +160,12 @@ impl RequestSpan {
     /// Makes it current while the future is polled.
     pub fn around<F: Future>(&self, work: F) -> WithContext<F> {
         work.with_context(self.0.clone())
+    }
+
+    /// Makes it current while `work` runs.
+    pub fn within<T>(&self, work: impl FnOnce() -> T) -> T {
+        let _current = self.0.clone().attach();
+        work()
     }
 
     /// Ends it, with what is known only now. `name` and `attributes` are asked for only where it is recorded.

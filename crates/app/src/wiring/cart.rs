@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use adapters::memory::carts::MemoryCarts;
 use domain::cart::checkout::Checkout;
-use slog::Logger;
 
 use super::links::{LomsLink, ProductsLink};
 use crate::engine::cart_numbers::CartNumbers;
 use crate::lifecycle::Lifecycle;
 use crate::random::RandomKeys;
+use crate::telemetry::Failures;
 
 /// Checkout as it is wired here.
 pub type CartCheckout = Checkout<MemoryCarts, LomsLink, RandomKeys, Lifecycle>;
@@ -31,8 +31,8 @@ pub struct CartShop {
     pub request_timeout: Duration,
     /// Products of one cart that are fetched at the same time.
     pub products_concurrency: NonZeroUsize,
+    /// Where failures are told.
+    pub failures: Failures,
     /// What is counted of it.
     pub numbers: CartNumbers,
-    /// Where errors are told.
-    pub log: Logger,
 }

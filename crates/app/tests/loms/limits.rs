@@ -241,6 +241,27 @@ async fn the_log_and_the_answer_have_the_trace_of_the_caller() {
 }
 
 #[tokio::test]
+async fn a_call_whose_caller_goes_away_has_its_line_too() {
+    let (kept, moody) = (Kept::default(), Moody::default());
+    let running = Running::over(moody.clone(), Logger::root(kept.clone(), o!())).await;
+    let mut client = running.client().await;
+    let call = tokio::spawn(async move { create(&mut client, NEVER).await });
+    while *moody.began.lock() == 0 {
+        tokio::task::yield_now().await;
+    }
+    call.abort();
+    let told = async {
+        while kept.0.lock().unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(SOON, told).await.expect("soon");
+    let lines = kept.0.lock().unwrap().clone();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].0 == "request cancelled" && lines[0].1.is_some(), "{lines:?}");
+}
+
+#[tokio::test]
 async fn calls_in_flight_are_answered_before_the_end() {
     let moody = Moody::default();
     let running = Running::over(moody.clone(), quiet()).await;

@@ -58,7 +58,7 @@ async fn a_batch_is_linked_with_all_its_members() {
         }
         let statements = told.iter().filter(|span| span.parent == batch.id);
         let names: Vec<&str> = statements.map(|span| &*span.name).collect();
-        assert!(names.contains(&"BEGIN") && names.contains(&"COMMIT"), "{names:?}");
+        assert!(names.contains(&"begin") && names.contains(&"commit"), "{names:?}");
     }
     assert_eq!(members.len(), calls.len(), "every call is a member of a batch");
     // Each event is sent in the trace of its own call.

@@ -16,14 +16,14 @@ cart SERVER POST /checkout/{user_id}
   cart CLIENT loms.v1.Loms/OrderCreate ! FAILED_PRECONDITION
     loms SERVER loms.v1.Loms/OrderCreate
       loms INTERNAL order book batch
-        loms CLIENT BEGIN
-        loms CLIENT COMMIT
-        loms CLIENT INSERT idempotency_keys
-        loms CLIENT INSERT order_events
-        loms CLIENT INSERT order_items
-        loms CLIENT INSERT orders
-        loms CLIENT SELECT idempotency_keys
-        loms CLIENT SELECT stock
+        loms CLIENT begin
+        loms CLIENT commit
+        loms CLIENT insert_events
+        loms CLIENT insert_items
+        loms CLIENT insert_keys
+        loms CLIENT insert_orders
+        loms CLIENT lock_stock
+        loms CLIENT recorded_orders
       loms PRODUCER send TOPIC
         notifier CONSUMER process TOPIC ! dead_lettered
           notifier CLIENT POST ! 422

@@ -18,23 +18,23 @@ cart SERVER POST /user/{user_id}/cart/{sku}
     products SERVER GET /product/{sku}
   cart CLIENT loms.v1.Loms/StocksInfo
     loms SERVER loms.v1.Loms/StocksInfo
-      loms CLIENT SELECT stock";
+      loms CLIENT stock_by_sku";
 
 const CHECKED_OUT: &str = "\
 cart SERVER POST /checkout/{user_id}
   cart CLIENT loms.v1.Loms/OrderCreate
     loms SERVER loms.v1.Loms/OrderCreate
       loms INTERNAL order book batch
-        loms CLIENT BEGIN
-        loms CLIENT COMMIT
-        loms CLIENT INSERT idempotency_keys
-        loms CLIENT INSERT order_events
-        loms CLIENT INSERT order_items
-        loms CLIENT INSERT orders
-        loms CLIENT SELECT idempotency_keys
-        loms CLIENT SELECT order_id_blocks
-        loms CLIENT SELECT stock
-        loms CLIENT UPDATE stock
+        loms CLIENT begin
+        loms CLIENT commit
+        loms CLIENT insert_events
+        loms CLIENT insert_items
+        loms CLIENT insert_keys
+        loms CLIENT insert_orders
+        loms CLIENT lock_stock
+        loms CLIENT next_order_ids
+        loms CLIENT recorded_orders
+        loms CLIENT update_stock
       loms PRODUCER send TOPIC
         notifier CONSUMER process TOPIC
           notifier CLIENT POST
@@ -45,14 +45,14 @@ cart SERVER POST /checkout/{user_id}
 const PAYED: &str = "\
 loms SERVER POST /order/pay
   loms INTERNAL order book batch
-    loms CLIENT BEGIN
-    loms CLIENT COMMIT
-    loms CLIENT INSERT order_events
-    loms CLIENT SELECT order_items
-    loms CLIENT SELECT orders
-    loms CLIENT SELECT stock
-    loms CLIENT UPDATE orders
-    loms CLIENT UPDATE stock
+    loms CLIENT begin
+    loms CLIENT commit
+    loms CLIENT insert_events
+    loms CLIENT items_of_orders
+    loms CLIENT lock_orders
+    loms CLIENT lock_stock
+    loms CLIENT settle_orders
+    loms CLIENT update_stock
   loms PRODUCER send TOPIC
     notifier CONSUMER process TOPIC
       notifier CLIENT POST";
@@ -175,7 +175,7 @@ const PRODUCTS: Expected = &[
 ];
 const SQL: Expected = &[
     ("db.system.name", "postgresql"),
-    ("db.operation.name", "METHOD"),
+    ("db.operation.name", "OPERATION"),
     ("db.query.summary", "NAME"),
     ("db.namespace", "*"),
     ("server.address", "127.0.0.1"),
@@ -224,6 +224,7 @@ fn assert_attributes(span: &Told, topic: &str) {
             "*" => span.of(name),
             "NAME" => &span.name,
             "METHOD" => method,
+            "OPERATION" => operation(&span.name),
             "ROUTE" => route,
             "TOPIC" => topic,
             other => other,
@@ -237,6 +238,15 @@ fn assert_attributes(span: &Told, topic: &str) {
         "what is logged is no part of it: {span:?}"
     );
     assert!(!span.failed, "{span:?}");
+}
+
+/// What a query of this name does.
+fn operation(query: &str) -> &str {
+    match query.split('_').next() {
+        Some("settle") => "update",
+        Some(word @ ("begin" | "commit" | "insert" | "update")) => word,
+        _ => "select",
+    }
 }
 
 fn assert_resource(span: &Told) {

@@ -13,7 +13,7 @@ use tokio_postgres::Error;
 
 use super::super::errors::Refusal;
 use super::super::ids::{self as id_blocks, OrderIds};
-use super::super::measured::{Sql, measured};
+use super::super::measured::Sql;
 use super::super::rows::{self, Head};
 use super::super::spans::Statement;
 use super::{Cached, Statements};
@@ -45,47 +45,60 @@ pub(super) async fn load(
     // Taken before anything is awaited: other batches take of the same blocks.
     let mut own = ids.take(footprint.new_orders());
     let blocks = id_blocks::blocks(footprint.new_orders() - own.len());
-    let has_orders = !orders.is_empty();
-    let (needs_ids, needs_stock) = (blocks > 0, has_orders || !skus.is_empty());
     // Polled first in this order, so sent in it.
     let (begun, fresh, locked, items, stock, recorded) = join!(
-        to.run("BEGIN", measured(Sql::Begin, client.batch_execute("BEGIN"))),
-        where_needed(
-            to,
-            needs_ids,
-            "SELECT order_id_blocks",
-            measured(Sql::NextOrderIds, statements.next_order_ids.bind(client, &blocks).all())
-        ),
-        where_needed(
-            to,
-            has_orders,
-            "SELECT orders",
-            measured(Sql::LockOrders, statements.lock_orders.bind(client, &orders).all())
-        ),
-        where_needed(
-            to,
-            has_orders,
-            "SELECT order_items",
-            measured(
-                Sql::ItemsOfOrders,
-                statements.items_of_orders.bind(client, &orders).all()
-            )
-        ),
-        where_needed(
-            to,
-            needs_stock,
-            "SELECT stock",
-            measured(Sql::LockStock, statements.lock_stock.bind(client, &skus, &orders).all())
-        ),
-        where_needed(
-            to,
-            !keys.is_empty(),
-            "SELECT idempotency_keys",
-            measured(
-                Sql::RecordedOrders,
-                statements.recorded_orders.bind(client, &users, &keys).all()
-            )
-        ),
+        to.run(Sql::Begin, client.batch_execute("BEGIN")),
+        async {
+            match blocks {
+                0 => Ok(Vec::new()),
+                _ => {
+                    to.run(Sql::NextOrderIds, statements.next_order_ids.bind(client, &blocks).all())
+                        .await
+                }
+            }
+        },
+        async {
+            match orders[..] {
+                [] => Ok(Vec::new()),
+                _ => {
+                    to.run(Sql::LockOrders, statements.lock_orders.bind(client, &orders).all())
+                        .await
+                }
+            }
+        },
+        async {
+            match orders[..] {
+                [] => Ok(Vec::new()),
+                _ => {
+                    to.run(
+                        Sql::ItemsOfOrders,
+                        statements.items_of_orders.bind(client, &orders).all(),
+                    )
+                    .await
+                }
+            }
+        },
+        async {
+            match (&skus[..], &orders[..]) {
+                ([], []) => Ok(Vec::new()),
+                _ => {
+                    to.run(Sql::LockStock, statements.lock_stock.bind(client, &skus, &orders).all())
+                        .await
+                }
+            }
+        },
+        async {
+            match keys[..] {
+                [] => Ok(Vec::new()),
+                _ => {
+                    to.run(
+                        Sql::RecordedOrders,
+                        statements.recorded_orders.bind(client, &users, &keys).all(),
+                    )
+                    .await
+                }
+            }
+        },
     );
     begun?;
     let mut rests = Vec::new();
@@ -102,20 +115,6 @@ pub(super) async fn load(
         stock: stock?,
         recorded: recorded?,
     })
-}
-
-/// Asks for what is needed; what is not, is nothing.
-async fn where_needed<T>(
-    to: Statement<'_>,
-    is_needed: bool,
-    summary: &'static str,
-    statement: impl Future<Output = Result<Vec<T>, Error>>,
-) -> Result<Vec<T>, Error> {
-    if is_needed {
-        to.run(summary, statement).await
-    } else {
-        Ok(Vec::new())
-    }
 }
 
 impl Rows {
@@ -174,9 +173,15 @@ fn recorded(items: Vec<RecordedOrders>) -> Result<Vec<(ScopedKey, Order)>, Refus
 }
 
 /// Which orders of a footprint have stock that is to be avoided, and which stock. Items never change.
-pub(super) async fn touched(client: &Cached<'_>, footprint: &Footprint) -> Result<Contention, Error> {
+pub(super) async fn touched(
+    client: &Cached<'_>,
+    to: Statement<'_>,
+    footprint: &Footprint,
+) -> Result<Contention, Error> {
     let ids: Vec<i64> = footprint.orders().iter().map(|id| id.get()).collect();
-    let items = measured(Sql::ItemsOfOrders, unit::items_of_orders().bind(client, &ids).all()).await?;
+    let items = to
+        .run(Sql::ItemsOfOrders, unit::items_of_orders().bind(client, &ids).all())
+        .await?;
     let touched = items.into_iter().filter_map(|item| {
         let sku = Sku::try_from(item.sku).ok()?;
         let order = OrderId::try_from(item.order_id).ok()?;
@@ -187,15 +192,21 @@ pub(super) async fn touched(client: &Cached<'_>, footprint: &Footprint) -> Resul
 }
 
 /// Which rows of a footprint others hold, the stock of its orders included.
-pub(super) async fn held(client: &Cached<'_>, footprint: &Footprint) -> Result<Contention, Error> {
+pub(super) async fn held(client: &Cached<'_>, to: Statement<'_>, footprint: &Footprint) -> Result<Contention, Error> {
     let ids: Vec<i64> = footprint.orders().iter().map(|id| id.get()).collect();
-    let items = measured(Sql::ItemsOfOrders, unit::items_of_orders().bind(client, &ids).all()).await?;
+    let items = to
+        .run(Sql::ItemsOfOrders, unit::items_of_orders().bind(client, &ids).all())
+        .await?;
     let of_orders = items.iter().map(|item| item.sku);
     let mut skus: Vec<i64> = footprint.skus().iter().map(|sku| sku.get()).chain(of_orders).collect();
     skus.sort_unstable();
     skus.dedup();
-    let held_skus = measured(Sql::HeldStock, unit::held_stock().bind(client, &skus).all()).await?;
-    let mut held_orders = measured(Sql::HeldOrders, unit::held_orders().bind(client, &ids).all()).await?;
+    let held_skus = to
+        .run(Sql::HeldStock, unit::held_stock().bind(client, &skus).all())
+        .await?;
+    let mut held_orders = to
+        .run(Sql::HeldOrders, unit::held_orders().bind(client, &ids).all())
+        .await?;
     held_orders.extend(
         items
             .iter()

@@ -11,7 +11,7 @@ use futures::join;
 use tokio_postgres::Error;
 
 use super::super::errors::{refused, rolled_back, unknown};
-use super::super::measured::{Sql, measured, measured_commit};
+use super::super::measured::Sql;
 use super::super::rows::{timestamp, word};
 use super::super::spans::Statement;
 use super::{Cached, Statements};
@@ -43,7 +43,7 @@ pub(super) async fn write(
         events(client, to, statements, &changes.events),
         keys,
         stock(client, to, statements, &changes.stock),
-        to.run("COMMIT", measured_commit(overdue_after, client.batch_execute(commit))),
+        to.commit(overdue_after, client.batch_execute(commit)),
     );
     // The COMMIT of a transaction that failed is a ROLLBACK, and succeeds.
     for written in [orders, items, settled, events, keys, stock] {
@@ -90,9 +90,7 @@ async fn orders(
     );
     let insert = &statements.insert_orders;
     let inserted = insert.bind(client, &ids, &users, &statuses, &placed_at, &skus, &wanted, &free);
-    to.run("INSERT orders", measured(Sql::InsertOrders, inserted.one()))
-        .await
-        .map(drop)
+    to.run(Sql::InsertOrders, inserted.one()).await.map(drop)
 }
 
 async fn items(
@@ -118,9 +116,7 @@ async fn items(
         }
     }
     let inserted = statements.insert_items.bind(client, &orders, &skus, &counts);
-    to.run("INSERT order_items", measured(Sql::InsertItems, inserted.one()))
-        .await
-        .map(drop)
+    to.run(Sql::InsertItems, inserted.one()).await.map(drop)
 }
 
 async fn settle(
@@ -136,9 +132,7 @@ async fn settle(
     let statuses: Vec<_> = settled.iter().map(|settled| word(settled.status)).collect();
     let moments: Vec<_> = settled.iter().map(|settled| timestamp(settled.moment)).collect();
     let updated = statements.settle_orders.bind(client, &ids, &statuses, &moments);
-    to.run("UPDATE orders", measured(Sql::SettleOrders, updated.one()))
-        .await
-        .map(drop)
+    to.run(Sql::SettleOrders, updated.one()).await.map(drop)
 }
 
 async fn events(
@@ -160,9 +154,7 @@ async fn events(
     let inserted = statements
         .insert_events
         .bind(client, &orders, &statuses, &moments, &traces);
-    to.run("INSERT order_events", measured(Sql::InsertEvents, inserted.one()))
-        .await
-        .map(drop)
+    to.run(Sql::InsertEvents, inserted.one()).await.map(drop)
 }
 
 /// In key order: two batches that record the same keys wait for each other in one direction.
@@ -180,9 +172,7 @@ async fn keys(client: &Cached<'_>, to: Statement<'_>, statements: &Statements, p
     let orders: Vec<_> = keyed.iter().map(|(.., order)| order.id.get()).collect();
     let created_at: Vec<_> = keyed.iter().map(|(.., order)| timestamp(order.placed_at)).collect();
     let inserted = statements.insert_keys.bind(client, &users, &keys, &orders, &created_at);
-    to.run("INSERT idempotency_keys", measured(Sql::InsertKeys, inserted.one()))
-        .await
-        .map(drop)
+    to.run(Sql::InsertKeys, inserted.one()).await.map(drop)
 }
 
 async fn stock(
@@ -198,7 +188,5 @@ async fn stock(
     let totals: Vec<_> = stock.iter().map(|(_, stock)| i64::from(stock.total())).collect();
     let reserved: Vec<_> = stock.iter().map(|(_, stock)| i64::from(stock.reserved())).collect();
     let updated = statements.update_stock.bind(client, &skus, &totals, &reserved);
-    to.run("UPDATE stock", measured(Sql::UpdateStock, updated.one()))
-        .await
-        .map(drop)
+    to.run(Sql::UpdateStock, updated.one()).await.map(drop)
 }

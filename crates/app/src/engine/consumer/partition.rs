@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::{ConsumerLimits, Progress, Stream, spans};
 use crate::engine::pause::Pauses;
 use crate::telemetry::names::{DEAD_LETTERS, FAILED_ATTEMPTS, HANDLED, PROCESS_SECONDS, REPEATED};
-use crate::telemetry::{Stopwatch, chain};
+use crate::telemetry::{Repeated, Stopwatch, chain};
 
 /// Counts repeats, which are told once in a while and not one by one.
 #[derive(Debug, Default)]
@@ -72,6 +72,9 @@ pub(super) struct PartitionTask<S, D> {
     pub(super) stream: Stream,
     pub(super) limits: ConsumerLimits,
     pub(super) repeats: Repeats,
+    /// Failures to make handled events safe, and of an event.
+    pub(super) flushing: Repeated,
+    pub(super) waiting: Repeated,
     pub(super) counts: Counts,
     pub(super) log: Logger,
 }
@@ -125,11 +128,15 @@ impl<S: EventSink, D: DeadLetters> PartitionTask<S, D> {
         };
         let mut pauses = self.pauses();
         while let Err(error) = self.handler.flush().await {
-            warn!(self.log, "handled events are not safe yet"; "partition" => self.number, "error" => chain(&error));
+            if let Some(suppressed) = self.flushing.fails() {
+                warn!(self.log, "handled events are not safe yet";
+                    "partition" => self.number, "error" => chain(&error), "suppressed" => suppressed);
+            }
             if !pauses.wait(&self.hurry).await {
                 return false;
             }
         }
+        self.flushing.succeeds();
         self.progress.note(last);
         batch.last().is_some_and(|delivery| delivery.position == last)
     }
@@ -137,20 +144,18 @@ impl<S: EventSink, D: DeadLetters> PartitionTask<S, D> {
     /// Tries until it is handled; `None` when nothing may be waited for any more.
     async fn insist(&mut self, delivery: &Delivery) -> Option<Handled> {
         let mut pauses = self.pauses();
-        let mut failures = 0_u64;
         loop {
             match self.handler.run(delivery).await {
                 Ok(outcome) => {
-                    if failures > 0 {
-                        info!(self.log, "the event went through"; "position" => %delivery.position, "failures" => failures);
+                    if let Some(suppressed) = self.waiting.succeeds() {
+                        info!(self.log, "the event went through"; "position" => %delivery.position, "suppressed" => suppressed);
                     }
                     return Some(outcome);
                 }
                 Err(wait) => {
-                    failures += 1;
                     self.counts.failed.increment(1);
-                    if failures.is_power_of_two() {
-                        warn!(self.log, "an event waits"; "position" => %delivery.position, "failures" => failures, "error" => chain(&wait));
+                    if let Some(suppressed) = self.waiting.fails() {
+                        warn!(self.log, "an event waits"; "position" => %delivery.position, "error" => chain(&wait), "suppressed" => suppressed);
                     }
                     if !pauses.wait(&self.hurry).await {
                         return None;

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
+use crate::http::debug::DebugPages;
 use crate::http::ops::Health;
 use crate::http::swagger::Swagger;
 use crate::telemetry::Metrics;
@@ -83,6 +84,7 @@ fn start(change: impl FnOnce(&mut Server)) -> Running {
         style: ErrorStyle::PROBLEM,
         ops: Some(Ops {
             metrics: Metrics::detached(),
+            debug: DebugPages::default(),
             health,
         }),
         tracing: Tracing::new(0.0),

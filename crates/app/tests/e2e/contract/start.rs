@@ -33,7 +33,7 @@ async fn all_problems_of_all_layers_are_told_at_once_and_nothing_is_bound() {
         "--set",
         "cart.max_carts=-1",
         "--set",
-        "profiling.enabled=true",
+        "profiling.enabled=maybe",
     ];
     let ended = run(&arguments, &variables).await;
     assert_eq!((ended.code, ended.out.as_str()), (Some(2), ""));
