@@ -27,6 +27,10 @@ coverage:
 bench *args:
     cargo bench --package benches -- "$@"
 
+# the ledger and its pipeline on real services, beside the usual way (just bench-stack --quick orders)
+bench-stack *args:
+    scripts/bench-stack.sh "$@"
+
 # the shop beside bare servers in the same run: throughput, latency, CPU a request, start-up
 compare *args:
     scripts/compare.sh "$@"

@@ -1,6 +1,7 @@
 //! The commands of `load`, and how each runs: input, free stock before, workload, audit, report.
 
 mod args;
+mod stack;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
 
+use self::stack::StackArgs;
 use crate::audit::{self, AuditOptions};
 use crate::client::Target;
 use crate::compare::{Comparison, Side};
@@ -69,6 +71,7 @@ async fn dispatch(command: Command) -> Result<u8, LoadError> {
         Command::Spread(args) => spread(args).await,
         Command::Micro(args) => micro(args).await,
         Command::Compare(args) => compare(args).await,
+        Command::Stack(args) => stack(args).await,
         Command::Story(args) => {
             let target = Target::new(&args.target.urls())?;
             story::tell(&target, &run_id(), args.app_log.as_deref())
@@ -160,6 +163,12 @@ async fn compare(args: CompareArgs) -> Result<u8, LoadError> {
     };
     let result = compare::compare(&plan).await?;
     report::write_json(args.json.as_deref(), &result)?;
+    Ok(EXIT_OK)
+}
+
+async fn stack(args: StackArgs) -> Result<u8, LoadError> {
+    let parts = args.parts();
+    crate::stack::run(&args.plan(), &parts).await?;
     Ok(EXIT_OK)
 }
 

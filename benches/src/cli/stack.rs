@@ -1,0 +1,64 @@
+//! The command line of `load stack`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use super::args::positive;
+use crate::stack::server::Standby;
+use crate::stack::{Part, Plan};
+
+#[derive(Debug, Args)]
+pub(super) struct StackArgs {
+    /// What is measured, in this order (default: everything).
+    #[arg(value_enum)]
+    parts: Vec<Part>,
+    /// Whether commits wait for the standby.
+    #[arg(long, value_enum, default_value_t = Standby::Asynchronous)]
+    standby: Standby,
+    /// Rounds that count; one more before them warms up.
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Length of a run.
+    #[arg(long, default_value_t = 5.0, value_parser = positive)]
+    seconds: f64,
+    /// Calls in flight.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
+    in_flight: u16,
+    /// Chooses users and skus.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Only shows that everything works: one round of a fifth of a second, few steps. Its figures say nothing.
+    #[arg(long)]
+    quick: bool,
+    /// Where results go.
+    #[arg(long, default_value = "benches/results")]
+    out: PathBuf,
+}
+
+impl StackArgs {
+    pub(super) fn parts(&self) -> Vec<Part> {
+        if self.parts.is_empty() {
+            return Part::value_variants().to_vec();
+        }
+        self.parts.clone()
+    }
+
+    pub(super) fn plan(&self) -> Plan {
+        let (rounds, seconds) = if self.quick {
+            (1, 0.2)
+        } else {
+            (self.rounds.max(1), self.seconds)
+        };
+        Plan {
+            rounds,
+            duration: Duration::from_secs_f64(seconds),
+            in_flight: usize::from(self.in_flight),
+            standby: self.standby,
+            seed: self.seed,
+            quick: self.quick,
+            out: self.out.clone(),
+        }
+    }
+}

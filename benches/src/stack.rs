@@ -1,0 +1,81 @@
+//! `stack`: the ledger and its pipeline on real services, measured beside the usual way and beside what
+//! the services can do at most. One section a file: [`orders`] (the usual way, ours, and the bare SQL),
+//! [`curves`]. Sides take turns in every round, so that a slow minute of the machine falls on all.
+//!
+//! A section starts from databases of its own, drives [`way`]s by [`drive`], reads CPU times by
+//! [`measure`], and gives back a [`measure::Section`]; [`results`] writes it as JSON and as a table, and
+//! [`chart`] draws its curves.
+
+mod chart;
+mod curves;
+mod drive;
+mod measure;
+mod orders;
+mod ours;
+mod raw;
+mod results;
+pub(crate) mod server;
+#[cfg(test)]
+mod tests;
+mod usual;
+mod way;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use self::measure::Section;
+use self::server::{Stage, Standby};
+use crate::error::LoadError;
+
+/// What is measured together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Part {
+    /// Creates, pays and cancels: the usual way, ours, and the bare SQL.
+    Orders,
+    /// Throughput and p99 over calls in flight, over the rate, over the size of batches.
+    Curves,
+}
+
+/// What to measure, and how long.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    /// Rounds that count; one more before them warms up.
+    pub(crate) rounds: usize,
+    /// Length of a run.
+    pub(crate) duration: Duration,
+    /// Calls in flight.
+    pub(crate) in_flight: usize,
+    /// Whether commits wait for the standby.
+    pub(crate) standby: Standby,
+    /// Makes runs repeatable.
+    pub(crate) seed: u64,
+    /// A short look that everything works: few steps of everything, figures say nothing.
+    pub(crate) quick: bool,
+    /// Where results go.
+    pub(crate) out: PathBuf,
+}
+
+/// Measures the parts one after the other, and writes down each as soon as it is measured.
+pub(crate) async fn run(plan: &Plan, parts: &[Part]) -> Result<(), LoadError> {
+    for part in parts {
+        let stage = Stage::begin(plan.standby).await?;
+        let measured = measure(plan, *part, &stage).await;
+        // Whatever came of it, the servers are as they were.
+        let ended = stage.end().await;
+        let mut section = measured?;
+        ended?;
+        section.conditions.insert("quick".to_owned(), plan.quick.to_string());
+        results::write(&plan.out, &section)?;
+    }
+    results::table(&plan.out)
+}
+
+async fn measure(plan: &Plan, part: Part, stage: &Stage) -> Result<Section, LoadError> {
+    let conditions = stage.conditions().await?;
+    let mut section = match part {
+        Part::Orders => orders::measure(plan, stage).await?,
+        Part::Curves => curves::measure(plan, stage).await?,
+    };
+    section.conditions.extend(conditions);
+    Ok(section)
+}

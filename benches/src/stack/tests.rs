@@ -1,0 +1,127 @@
+//! Each side does what it is measured for: nothing is oversold, and what it wrote agrees.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use adapters::postgres::audit::PostgresAudit;
+use adapters::postgres::testing::{Database, Servers, WholeLedger};
+use domain::audit::LedgerAudit;
+use futures::future::join_all;
+use tokio_postgres::Client;
+
+use super::drive::{Run, drive};
+use super::ours::{Ours, limits};
+use super::raw::Raw;
+use super::server;
+use super::usual::Usual;
+use super::way::{Act, Ending, Shape, Way};
+use crate::client::FaultKind;
+use crate::dataset::Line;
+
+fn target(database: &Database) -> tokio_postgres::Config {
+    let mut target = database.servers().primary.clone();
+    target.dbname(database.name());
+    target
+}
+
+async fn number(client: &Client, query: &str) -> i64 {
+    client.query_one(query, &[]).await.expect("it can be asked").get(0)
+}
+
+/// Fifty at a time want one of ten; how many got one, and which.
+async fn winners<W: Way>(way: &Arc<W>) -> Vec<i64> {
+    let wish = [Line { sku: 1, count: 1 }];
+    let all = join_all((1..=50).map(|user_id| way.place(user_id, &wish))).await;
+    let refused = all.iter().filter_map(|answer| answer.as_ref().err());
+    assert!(refused.clone().all(|fault| fault.kind == FaultKind::Refused), "{all:?}");
+    all.into_iter().filter_map(Result::ok).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_usual_way_sells_ten_of_ten_and_keeps_its_books() {
+    let database = server::usual(Servers::of_this_run(), 10).await.expect("a database");
+    let usual = Usual::new(target(&database), "local", 8).expect("a pool");
+    let usual = Arc::new(usual);
+    let placed = winners(&usual).await;
+    assert_eq!(placed.len(), 10, "stock was 10");
+    let spread = [5, 6, 9].map(|sku| Line { sku, count: 2 });
+    let third = usual.place(1, &spread).await.expect("there is enough");
+    usual.settle(placed[0], Ending::Pay).await.expect("it awaits payment");
+    usual.settle(placed[0], Ending::Pay).await.expect("again is no error");
+    usual
+        .settle(placed[1], Ending::Cancel)
+        .await
+        .expect("it awaits payment");
+    usual.settle(third, Ending::Pay).await.expect("it awaits payment");
+    let late = usual.settle(placed[1], Ending::Pay).await;
+    assert_eq!(late.map_err(|fault| fault.kind), Err(FaultKind::Refused));
+
+    let admin = database.admin().await;
+    // Placed 11, ended 3: an event each.
+    assert_eq!(number(&admin, "select count(*) from outbox").await, 14);
+    let differing = "select count(*) from stock s left join (
+            select i.sku,
+                sum(i.count) filter (where o.status = 'awaiting payment') as reserved,
+                sum(i.count) filter (where o.status = 'payed') as sold
+            from order_items i join orders o on o.id = i.order_id group by i.sku) t on t.sku = s.sku
+        where s.reserved <> coalesce(t.reserved, 0) or s.total_count <> 10 - coalesce(t.sold, 0)";
+    assert_eq!(number(&admin, differing).await, 0);
+    assert_eq!(number(&admin, "select sum(reserved)::bigint from stock").await, 8);
+}
+
+async fn ledger(units: i64) -> Arc<WholeLedger> {
+    let database = Database::fresh().await;
+    server::stock(&database.admin().await, units, true)
+        .await
+        .expect("stock");
+    Arc::new(WholeLedger::over(Arc::new(database)).await)
+}
+
+async fn audited(ledger: &WholeLedger) {
+    let audit = PostgresAudit::new(Arc::clone(&ledger.connector), Duration::from_secs(60));
+    let report = audit.audit(20).await.expect("it can be audited");
+    assert!(report.violations().is_empty(), "{report:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ours_sells_ten_of_ten_and_ends_what_it_placed() {
+    let ledger = ledger(10).await;
+    let ours = Arc::new(Ours::new(&ledger, limits()));
+    let placed = winners(&ours).await;
+    assert_eq!(placed.len(), 10, "stock was 10");
+    let (payed, cancelled) = placed.split_at(4);
+    for (ending, orders) in [(Ending::Pay, payed), (Ending::Cancel, cancelled)] {
+        let run = Run {
+            act: Act::Settle(ending, orders.into()),
+            in_flight: 4,
+            rate: None,
+            duration: Duration::ZERO,
+            seed: 1,
+        };
+        let ended = drive(&ours, &run).await.expect("all await payment");
+        assert_eq!(ended.stats.ok as usize, orders.len());
+    }
+    ours.end().await.expect("no batch panics");
+    audited(&ledger).await;
+    let sold = "select 10 - total_count from stock where sku = 1 and reserved = 0";
+    assert_eq!(number(&ledger.database.admin().await, sold).await, 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_bare_client_leaves_a_ledger_that_agrees() {
+    let ledger = ledger(1_000_000).await;
+    let mut written = 0;
+    // The second one begins where the first one ended.
+    for shape in [Shape::Spread, Shape::Hot] {
+        let raw = Raw::new(target(&ledger.database), &ledger.database, "local").await;
+        let mut raw = raw.expect("the server answers");
+        let (count, _) = raw
+            .place(shape, Duration::from_millis(1))
+            .await
+            .expect("its batches are taken");
+        written += count;
+    }
+    let admin = ledger.database.admin().await;
+    assert_eq!(number(&admin, "select count(*) from orders").await as u64, written);
+    audited(&ledger).await;
+}
