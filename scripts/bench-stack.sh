@@ -37,4 +37,4 @@ for service in postgres kafka; do
     scripts/services.sh up "$service"
     eval "$(scripts/services.sh env "$service")"
 done
-"$programs/load" stack "${out[@]}" "$@"
+"$programs/load" stack --app "$programs/app" "${out[@]}" "$@"

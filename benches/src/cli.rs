@@ -19,6 +19,7 @@ use crate::compare::{Comparison, Side};
 use crate::error::{EXIT_FOUND, EXIT_INCOMPLETE, EXIT_OK, LoadError};
 use crate::pace::Pace;
 use crate::runner::Finished;
+use crate::stack::shop::free_ports as free_ports_of;
 use crate::workloads::Job;
 use crate::{bare, compare, dataset, micro, replay, report, runner, startup, story, workloads};
 use args::{Cli, Command, Common, CompareArgs, HotArgs, MicroArgs, ReplayArgs, SpreadArgs};
@@ -296,12 +297,9 @@ fn options(common: &Common) -> Value {
 /// Ports that were free a moment ago, one a line; all different.
 fn free_ports(count: usize) -> Result<(), LoadError> {
     use std::io::Write;
-    let held: Vec<_> = (0..count)
-        .map(|_| std::net::TcpListener::bind("127.0.0.1:0"))
-        .collect::<Result<_, _>>()?;
     let mut out = std::io::stdout().lock();
-    for listener in &held {
-        writeln!(out, "{}", listener.local_addr()?.port())?;
+    for port in free_ports_of(count)? {
+        writeln!(out, "{port}")?;
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! `stack`: the ledger and its pipeline on real services, measured beside the usual way and beside what
 //! the services can do at most. One section a file: [`orders`] (the usual way, ours, and the bare SQL),
-//! [`curves`]. Sides take turns in every round, so that a slow minute of the machine falls on all.
+//! [`curves`], [`network`] (gRPC and HTTP, in processes of their own),
+//! [`relay`], [`notifier`], [`growth`]. Sides take turns in every round, so that a slow minute of the machine falls on all.
 //!
 //! A section starts from databases of its own, drives [`way`]s by [`drive`], reads CPU times by
 //! [`measure`], and gives back a [`measure::Section`]; [`results`] writes it as JSON and as a table, and
@@ -9,12 +10,19 @@
 mod chart;
 mod curves;
 mod drive;
+mod filling;
+mod growth;
 mod measure;
+mod network;
+mod notifier;
 mod orders;
 mod ours;
+mod producer;
 mod raw;
+mod relay;
 mod results;
 pub(crate) mod server;
+pub(crate) mod shop;
 #[cfg(test)]
 mod tests;
 mod usual;
@@ -34,6 +42,19 @@ pub(crate) enum Part {
     Orders,
     /// Throughput and p99 over calls in flight, over the rate, over the size of batches.
     Curves,
+    /// The same calls over gRPC beside a bare tonic service, and checkouts over HTTP.
+    Network,
+    /// The relay beside a raw producer, and creates beside the relay.
+    Relay,
+    /// From a commit to the notifier's line, and what the notifier can take.
+    Notifier,
+    /// Full tables beside empty ones; only when it is asked for.
+    Growth,
+}
+
+impl Part {
+    /// Everything but what fills the disk.
+    pub(crate) const DEFAULT: [Self; 5] = [Self::Orders, Self::Curves, Self::Network, Self::Relay, Self::Notifier];
 }
 
 /// What to measure, and how long.
@@ -53,10 +74,22 @@ pub(crate) struct Plan {
     pub(crate) quick: bool,
     /// Where results go.
     pub(crate) out: PathBuf,
+    /// The program `app`.
+    pub(crate) app: PathBuf,
+    /// Where processes log.
+    pub(crate) logs: PathBuf,
+    /// Unsent rows of a full outbox.
+    pub(crate) unsent: u64,
+    /// Orders of full tables.
+    pub(crate) orders: u64,
 }
 
 /// Measures the parts one after the other, and writes down each as soon as it is measured.
 pub(crate) async fn run(plan: &Plan, parts: &[Part]) -> Result<(), LoadError> {
+    std::fs::create_dir_all(&plan.logs).map_err(|source| LoadError::File {
+        path: plan.logs.clone(),
+        source,
+    })?;
     for part in parts {
         let stage = Stage::begin(plan.standby).await?;
         let measured = measure(plan, *part, &stage).await;
@@ -75,6 +108,10 @@ async fn measure(plan: &Plan, part: Part, stage: &Stage) -> Result<Section, Load
     let mut section = match part {
         Part::Orders => orders::measure(plan, stage).await?,
         Part::Curves => curves::measure(plan, stage).await?,
+        Part::Network => network::measure(plan, stage).await?,
+        Part::Relay => relay::measure(plan, stage).await?,
+        Part::Notifier => notifier::measure(plan, stage).await?,
+        Part::Growth => growth::measure(plan, stage).await?,
     };
     section.conditions.extend(conditions);
     Ok(section)

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::args::positive;
 use crate::stack::server::Standby;
@@ -11,7 +11,7 @@ use crate::stack::{Part, Plan};
 
 #[derive(Debug, Args)]
 pub(super) struct StackArgs {
-    /// What is measured, in this order (default: everything).
+    /// What is measured, in this order (default: everything but `growth`).
     #[arg(value_enum)]
     parts: Vec<Part>,
     /// Whether commits wait for the standby.
@@ -35,12 +35,27 @@ pub(super) struct StackArgs {
     /// Where results go.
     #[arg(long, default_value = "benches/results")]
     out: PathBuf,
+    /// The program `app`, of the same build.
+    #[arg(long, default_value = "target/release/app")]
+    app: PathBuf,
+    /// Where its processes log.
+    #[arg(long, default_value = "var/bench-stack")]
+    logs: PathBuf,
+    /// Unsent rows of `growth`.
+    #[arg(long, default_value_t = 10_000_000)]
+    growth_unsent: u64,
+    /// Orders of `growth`: 20 million take some 13 GB, and as much on the standby.
+    #[arg(long, default_value_t = 20_000_000)]
+    growth_orders: u64,
 }
+
+/// Rows of `growth` where only a short look is wanted.
+const GROWTH_QUICK: u64 = 6_000;
 
 impl StackArgs {
     pub(super) fn parts(&self) -> Vec<Part> {
         if self.parts.is_empty() {
-            return Part::value_variants().to_vec();
+            return Part::DEFAULT.to_vec();
         }
         self.parts.clone()
     }
@@ -59,6 +74,10 @@ impl StackArgs {
             seed: self.seed,
             quick: self.quick,
             out: self.out.clone(),
+            app: self.app.clone(),
+            logs: self.logs.clone(),
+            unsent: if self.quick { GROWTH_QUICK } else { self.growth_unsent },
+            orders: if self.quick { GROWTH_QUICK } else { self.growth_orders },
         }
     }
 }

@@ -22,7 +22,7 @@ pub(crate) struct Run {
     pub(crate) in_flight: usize,
     /// Calls a second; none: as soon as one is answered the next leaves.
     pub(crate) rate: Option<f64>,
-    /// How long orders are placed. Orders that end do so until there are none left.
+    /// How long; but what is done once to each ends when there are none left.
     pub(crate) duration: Duration,
     /// Makes runs repeatable.
     pub(crate) seed: u64,
@@ -45,7 +45,8 @@ const OP: &str = "op";
 pub(crate) async fn drive<W: Way>(way: &Arc<W>, run: &Run) -> Result<Driven, LoadError> {
     let (slots_max, duration) = match &run.act {
         Act::Create(_) => (None, Some(run.duration)),
-        Act::Settle(_, orders) => (Some(orders.len() as u64), None),
+        Act::Each(step, ids) if step.is_once() => (Some(ids.len() as u64), None),
+        Act::Each(..) => (None, Some(run.duration)),
     };
     let pace = Arc::new(Pace::new(run.rate, slots_max, duration));
     let start = clock::now();
@@ -87,13 +88,10 @@ async fn work<W: Way>(way: Arc<W>, run: Run, pace: Arc<Pace>) -> (Stats, Vec<i64
                 let (user_id, lines) = order(*shape, run.seed, slot.index);
                 way.place(user_id, &lines).await.map(|order_id| placed.push(order_id))
             }
-            Act::Settle(ending, orders) => {
-                let at = usize::try_from(slot.index).unwrap_or(usize::MAX);
-                match orders.get(at) {
-                    Some(order_id) => way.settle(*order_id, *ending).await,
-                    None => break,
-                }
-            }
+            Act::Each(step, ids) => match ids.get(at(slot.index, ids.len())) {
+                Some(id) => way.step(*step, *id).await,
+                None => break, // there are none
+            },
         };
         if answer.is_err() {
             pace.stop();
@@ -101,6 +99,11 @@ async fn work<W: Way>(way: Arc<W>, run: Run, pace: Arc<Pace>) -> (Stats, Vec<i64
         stats.record::<()>(OP, since(slot.start), &answer);
     }
     (stats, placed)
+}
+
+/// Round and round.
+fn at(index: u64, count: usize) -> usize {
+    usize::try_from(index).unwrap_or(usize::MAX) % count.max(1)
 }
 
 fn since(start: Instant) -> Duration {
@@ -125,7 +128,7 @@ mod tests {
     use super::*;
     use crate::client::{Answer, FaultKind};
     use crate::dataset::Line;
-    use crate::stack::way::{Ending, Shape};
+    use crate::stack::way::{Shape, Step};
 
     /// Answers until it has given out so many orders.
     struct Limited(AtomicI64);
@@ -139,7 +142,7 @@ mod tests {
             }
         }
 
-        async fn settle(&self, _: i64, _: Ending) -> Answer<()> {
+        async fn step(&self, _: Step, _: i64) -> Answer<()> {
             Ok(())
         }
     }
@@ -161,8 +164,13 @@ mod tests {
             .await
             .expect("all are answered");
         assert_eq!(placed.placed.len() as u64, placed.stats.ok);
-        let ended = drive(&way, &run(Act::Settle(Ending::Pay, [1, 2, 3].into()))).await;
+        let ended = drive(&way, &run(Act::Each(Step::Pay, [1, 2, 3].into()))).await;
         assert_eq!(ended.expect("all are answered").stats.ok, 3);
+        let asked = drive(&way, &run(Act::Each(Step::Info, [1, 2, 3].into()))).await;
+        assert!(
+            asked.expect("all are answered").stats.ok > 3,
+            "they are asked for again"
+        );
     }
 
     #[tokio::test]

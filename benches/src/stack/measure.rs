@@ -122,6 +122,11 @@ impl Rounds {
         self.spread(|sample| Some(sample.latency_ms?.1)).median
     }
 
+    /// CPU time an operation of these processes together, in microseconds.
+    pub(crate) fn cpu_us(&self, processes: &[&str]) -> Spread {
+        self.spread(|sample| Some(processes.iter().filter_map(|name| sample.cpu_us.get(name)).sum()))
+    }
+
     fn spread(&self, of: impl Fn(&Sample) -> Option<f64>) -> Spread {
         Spread::of(&self.0.iter().filter_map(of).collect::<Vec<_>>())
     }

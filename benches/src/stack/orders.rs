@@ -9,12 +9,12 @@ use adapters::postgres::testing::{Database, WholeLedger};
 
 use super::Plan;
 use super::drive::{Driven, Run, drive};
-use super::measure::{Finding, Meter, Rounds, Sample, Section};
+use super::measure::{Finding, Meter, Rounds, Row, Sample, Section};
 use super::ours::{Ours, limits};
 use super::raw::Raw;
 use super::server::Stage;
 use super::usual::Usual;
-use super::way::{Act, Ending, Shape, Way};
+use super::way::{Act, Shape, Step, Way};
 use crate::error::LoadError;
 
 /// Sizes of the usual way's pool, of which it gets its best.
@@ -66,13 +66,13 @@ impl Sides {
 
 /// By what was done and by whom, in the order of first use.
 #[derive(Default)]
-struct Table {
+pub(super) struct Table {
     order: Vec<(&'static str, &'static str)>,
     rounds: BTreeMap<(&'static str, &'static str), Rounds>,
 }
 
 impl Table {
-    fn add(&mut self, what: &'static str, side: &'static str, sample: Sample) {
+    pub(super) fn add(&mut self, what: &'static str, side: &'static str, sample: Sample) {
         let key = (what, side);
         if !self.order.contains(&key) {
             self.order.push(key);
@@ -80,7 +80,25 @@ impl Table {
         self.rounds.entry(key).or_default().add(sample);
     }
 
-    fn rate(&self, what: &'static str, side: &'static str) -> f64 {
+    /// As rows of the report.
+    pub(super) fn rows(&self) -> Vec<Row> {
+        let keys = self.order.iter();
+        keys.map(|(what, side)| self.rounds[&(*what, *side)].row(what, side))
+            .collect()
+    }
+
+    /// Median of the 99th percentiles, in milliseconds.
+    pub(super) fn p99_ms(&self, what: &'static str, side: &'static str) -> f64 {
+        self.rounds.get(&(what, side)).map_or(f64::NAN, Rounds::p99_ms)
+    }
+
+    /// Median CPU time an operation of these processes together, in microseconds.
+    pub(super) fn cpu_us(&self, what: &'static str, side: &'static str, processes: &[&str]) -> f64 {
+        let rounds = self.rounds.get(&(what, side));
+        rounds.map_or(f64::NAN, |rounds| rounds.cpu_us(processes).median)
+    }
+
+    pub(super) fn rate(&self, what: &'static str, side: &'static str) -> f64 {
         self.rounds
             .get(&(what, side))
             .map_or(f64::NAN, |rounds| rounds.rate().median)
@@ -113,9 +131,7 @@ pub(super) async fn measure(plan: &Plan, stage: &Stage) -> Result<Section, LoadE
         }
     }
     latencies(plan, &sides, &pools, &mut table, &mut section).await?;
-    for (what, side) in &table.order {
-        section.rows.push(table.rounds[&(*what, *side)].row(what, side));
-    }
+    section.rows.extend(table.rows());
     ratios(&table, &mut section);
     for (shape, (connections, _)) in &pools {
         section.conditions.insert(
@@ -134,7 +150,7 @@ fn shape_name(shape: Shape) -> &'static str {
     Act::Create(shape).name()
 }
 
-fn creating(plan: &Plan, shape: Shape, seed: u64) -> Run {
+pub(super) fn creating(plan: &Plan, shape: Shape, seed: u64) -> Run {
     Run {
         act: Act::Create(shape),
         in_flight: plan.in_flight,
@@ -165,7 +181,7 @@ async fn best_pools(plan: &Plan, sides: &Sides) -> Result<BTreeMap<&'static str,
 }
 
 /// Places orders, then pays half of them and cancels the others; those of the hot sku stay.
-async fn one_round<W: Way>(
+pub(super) async fn one_round<W: Way>(
     plan: &Plan,
     way: &Arc<W>,
     meter: &Meter,
@@ -177,8 +193,8 @@ async fn one_round<W: Way>(
     let mut samples = vec![(create.act.name(), sample)];
     if shape == Shape::Spread {
         let (payed, cancelled) = run.placed.split_at(run.placed.len() / 2);
-        for (ending, orders) in [(Ending::Pay, payed), (Ending::Cancel, cancelled)] {
-            let act = Act::Settle(ending, orders.into());
+        for (step, orders) in [(Step::Pay, payed), (Step::Cancel, cancelled)] {
+            let act = Act::Each(step, orders.into());
             let name = act.name();
             let settle = Run { act, ..create.clone() };
             samples.push((name, metered(way, meter, &settle).await?.1));
@@ -224,8 +240,7 @@ async fn latencies(
         table.add(WHAT, USUAL, metered(&sides.usual, &sides.meter, &run).await?.1);
         table.add(WHAT, OURS, metered(&sides.ours, &sides.meter, &run).await?.1);
     }
-    let p99 = |side| table.rounds[&(WHAT, side)].p99_ms();
-    let ratio = p99(OURS) / p99(USUAL);
+    let ratio = table.p99_ms(WHAT, OURS) / table.p99_ms(WHAT, USUAL);
     section.findings.push(Finding::at_most(
         "p99 of ours / of the usual way, at 80 % of its best rate",
         ratio,
@@ -235,12 +250,12 @@ async fn latencies(
 }
 
 fn ratios(table: &Table, section: &mut Section) {
-    let settle = |ending| Act::Settle(ending, [].into()).name();
+    let settle = |step| Act::Each(step, [].into()).name();
     for (what, aim) in [
         (shape_name(Shape::Spread), 10.0),
         (shape_name(Shape::Hot), 20.0),
-        (settle(Ending::Pay), 10.0),
-        (settle(Ending::Cancel), 10.0),
+        (settle(Step::Pay), 10.0),
+        (settle(Step::Cancel), 10.0),
     ] {
         let ratio = table.rate(what, OURS) / table.rate(what, USUAL);
         section

@@ -3,20 +3,22 @@
 
 use std::sync::Arc;
 
+use adapters::postgres::reads::PostgresReads;
 use adapters::postgres::testing::WholeLedger;
 use app::clock::SystemClock;
 use app::config::LomsSettings;
 use app::engine::batcher::{BatchLimits, Batcher, order_book};
 use domain::order::model::{Draft, Line as OrderLine, Lines};
-use domain::order::ports::{BookError, OrderBook};
+use domain::order::ports::{BookError, OrderBook, OrderQueries};
 use domain::order::settle::SettleCommand;
+use domain::stock::ports::StockQueries;
 use domain::types::{OrderId, Quantity, Sku, UserId};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::drive::fault;
-use super::way::{Ending, Way};
+use super::way::{Step, Way};
 use crate::client::{Answer, Fault, FaultKind};
 use crate::dataset::Line;
 use crate::error::LoadError;
@@ -25,6 +27,9 @@ use crate::error::LoadError;
 #[derive(Debug)]
 pub(crate) struct Ours {
     book: Batcher,
+    /// Woken after each commit.
+    pub(crate) committed: Arc<Notify>,
+    reads: Arc<PostgresReads>,
     stop: CancellationToken,
     batches: JoinHandle<()>,
 }
@@ -43,10 +48,13 @@ pub(crate) fn limits() -> BatchLimits {
 impl Ours {
     /// Over a ledger.
     pub(crate) fn new(ledger: &Arc<WholeLedger>, limits: BatchLimits) -> Self {
-        let (book, batches) = order_book(limits, Arc::clone(ledger), SystemClock, Arc::new(Notify::new()));
+        let committed = Arc::new(Notify::new());
+        let (book, batches) = order_book(limits, Arc::clone(ledger), SystemClock, Arc::clone(&committed));
         let stop = CancellationToken::new();
         Self {
             book,
+            committed,
+            reads: Arc::clone(&ledger.reads),
             batches: tokio::spawn(batches.run(stop.clone())),
             stop,
         }
@@ -101,13 +109,28 @@ impl Way for Ours {
             .map_err(|refusal| fault(FaultKind::Refused, &refusal))
     }
 
-    async fn settle(&self, order_id: i64, ending: Ending) -> Answer<()> {
-        let order = OrderId::try_from(order_id).map_err(wrong)?;
-        let command = match ending {
-            Ending::Pay => SettleCommand::Pay(order),
-            Ending::Cancel => SettleCommand::Cancel(order),
+    async fn step(&self, step: Step, id: i64) -> Answer<()> {
+        let order = || OrderId::try_from(id).map_err(wrong);
+        let command = match step {
+            Step::Pay => SettleCommand::Pay(order()?),
+            Step::Cancel => SettleCommand::Cancel(order()?),
+            Step::Info => {
+                let found = self.reads.order(order()?).await;
+                return there(found.map_err(|error| fault(FaultKind::Unavailable, &error))?);
+            }
+            Step::Free => {
+                let found = self.reads.stock(Sku::try_from(id).map_err(wrong)?).await;
+                return there(found.map_err(|error| fault(FaultKind::Unavailable, &error))?);
+            }
+            Step::Checkout => return step.unknown(),
         };
         let settled = self.book.settle(command, None).await.map_err(of_book)?;
         settled.map(drop).map_err(|refusal| fault(FaultKind::Refused, &refusal))
     }
+}
+
+fn there<T>(found: Option<T>) -> Answer<()> {
+    found
+        .map(drop)
+        .ok_or_else(|| Fault::new(FaultKind::Unexpected, "not there", "it was placed and is not there"))
 }

@@ -169,6 +169,15 @@ impl Stage {
     }
 }
 
+/// What the environment says of the services.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "services are told by the environment that `scripts/services.sh env` prints"
+)]
+pub(super) fn variable(name: &str) -> String {
+    std::env::var(name).unwrap_or_default()
+}
+
 /// A database for the usual way, with so many units of each sku.
 pub(super) async fn usual(servers: Servers, units: i64) -> Result<Database, LoadError> {
     let database = Database::bare_on(servers).await;

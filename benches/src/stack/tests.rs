@@ -14,7 +14,7 @@ use super::ours::{Ours, limits};
 use super::raw::Raw;
 use super::server;
 use super::usual::Usual;
-use super::way::{Act, Ending, Shape, Way};
+use super::way::{Act, Shape, Step, Way};
 use crate::client::FaultKind;
 use crate::dataset::Line;
 
@@ -46,14 +46,11 @@ async fn the_usual_way_sells_ten_of_ten_and_keeps_its_books() {
     assert_eq!(placed.len(), 10, "stock was 10");
     let spread = [5, 6, 9].map(|sku| Line { sku, count: 2 });
     let third = usual.place(1, &spread).await.expect("there is enough");
-    usual.settle(placed[0], Ending::Pay).await.expect("it awaits payment");
-    usual.settle(placed[0], Ending::Pay).await.expect("again is no error");
-    usual
-        .settle(placed[1], Ending::Cancel)
-        .await
-        .expect("it awaits payment");
-    usual.settle(third, Ending::Pay).await.expect("it awaits payment");
-    let late = usual.settle(placed[1], Ending::Pay).await;
+    usual.step(Step::Pay, placed[0]).await.expect("it awaits payment");
+    usual.step(Step::Pay, placed[0]).await.expect("again is no error");
+    usual.step(Step::Cancel, placed[1]).await.expect("it awaits payment");
+    usual.step(Step::Pay, third).await.expect("it awaits payment");
+    let late = usual.step(Step::Pay, placed[1]).await;
     assert_eq!(late.map_err(|fault| fault.kind), Err(FaultKind::Refused));
 
     let admin = database.admin().await;
@@ -90,9 +87,9 @@ async fn ours_sells_ten_of_ten_and_ends_what_it_placed() {
     let placed = winners(&ours).await;
     assert_eq!(placed.len(), 10, "stock was 10");
     let (payed, cancelled) = placed.split_at(4);
-    for (ending, orders) in [(Ending::Pay, payed), (Ending::Cancel, cancelled)] {
+    for (step, orders) in [(Step::Pay, payed), (Step::Cancel, cancelled)] {
         let run = Run {
-            act: Act::Settle(ending, orders.into()),
+            act: Act::Each(step, orders.into()),
             in_flight: 4,
             rate: None,
             duration: Duration::ZERO,

@@ -6,7 +6,7 @@ use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod};
 use tokio_postgres::{Config, Error, NoTls};
 
 use super::drive::fault;
-use super::way::{Ending, Way};
+use super::way::{Step, Way};
 use crate::client::{Answer, Fault, FaultKind};
 use crate::dataset::Line;
 use crate::error::LoadError;
@@ -114,11 +114,7 @@ async fn place(client: &Object, user_id: i64, lines: &[Line]) -> Result<Answer<i
     Ok(Ok(order_id))
 }
 
-async fn settle(client: &Object, order_id: i64, ending: Ending) -> Result<Answer<()>, Error> {
-    let (status, of_stock) = match ending {
-        Ending::Pay => ("payed", HAND_OVER),
-        Ending::Cancel => ("cancelled", FREE),
-    };
+async fn settle(client: &Object, order_id: i64, (status, of_stock): (&str, &str)) -> Result<Answer<()>, Error> {
     client.batch_execute("BEGIN").await?;
     let lock = client.prepare_cached(LOCK_ORDER).await?;
     let found: Option<String> = client.query_opt(&lock, &[&order_id]).await?.map(|row| row.get(0));
@@ -154,9 +150,14 @@ impl Way for Usual {
         end(&client, done).await
     }
 
-    async fn settle(&self, order_id: i64, ending: Ending) -> Answer<()> {
+    async fn step(&self, step: Step, id: i64) -> Answer<()> {
+        let ending = match step {
+            Step::Pay => ("payed", HAND_OVER),
+            Step::Cancel => ("cancelled", FREE),
+            Step::Info | Step::Free | Step::Checkout => return step.unknown(),
+        };
         let client = self.connection().await?;
-        let done = settle(&client, order_id, ending).await;
+        let done = settle(&client, id, ending).await;
         end(&client, done).await
     }
 }

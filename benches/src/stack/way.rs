@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
-use crate::client::Answer;
+use crate::client::{Answer, Fault, FaultKind};
 use crate::dataset::Line;
 
 /// Skus that orders are spread over.
@@ -23,17 +23,42 @@ pub(crate) trait Way: Send + Sync + 'static {
     /// Places an order; its number.
     fn place(&self, user_id: i64, lines: &[Line]) -> impl Future<Output = Answer<i64>> + Send;
 
-    /// Pays an order, or cancels it.
-    fn settle(&self, order_id: i64, ending: Ending) -> impl Future<Output = Answer<()>> + Send;
+    /// Does one thing to one order, sku or user. What a side does not have it refuses.
+    fn step(&self, step: Step, id: i64) -> impl Future<Output = Answer<()>> + Send;
 }
 
-/// How an order ends.
+/// What is done to one order, sku or user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
-    /// It is paid for.
+pub(crate) enum Step {
+    /// An order is paid for.
     Pay,
-    /// It is given up.
+    /// An order is given up.
     Cancel,
+    /// An order is asked for.
+    Info,
+    /// The free units of a sku are asked for.
+    Free,
+    /// The cart of a user becomes an order.
+    Checkout,
+}
+
+impl Step {
+    /// Whether it is done to each only once.
+    pub(crate) const fn is_once(self) -> bool {
+        match self {
+            Self::Pay | Self::Cancel | Self::Checkout => true,
+            Self::Info | Self::Free => false,
+        }
+    }
+
+    /// What a side says that does not have it.
+    pub(crate) fn unknown<T>(self) -> Answer<T> {
+        Err(Fault::new(
+            FaultKind::Unexpected,
+            "no such step",
+            format!("{self:?} is not for this side"),
+        ))
+    }
 }
 
 /// What orders look like.
@@ -50,8 +75,8 @@ pub(crate) enum Shape {
 pub(crate) enum Act {
     /// Orders are placed.
     Create(Shape),
-    /// These orders end.
-    Settle(Ending, Arc<[i64]>),
+    /// A step is done to each of these.
+    Each(Step, Arc<[i64]>),
 }
 
 impl Act {
@@ -60,8 +85,13 @@ impl Act {
         match self {
             Self::Create(Shape::Spread) => "create, 3 lines over 10,000 skus",
             Self::Create(Shape::Hot) => "create, one sku for all",
-            Self::Settle(Ending::Pay, _) => "pay",
-            Self::Settle(Ending::Cancel, _) => "cancel",
+            Self::Each(step, _) => match step {
+                Step::Pay => "pay",
+                Step::Cancel => "cancel",
+                Step::Info => "order info",
+                Step::Free => "free units of a sku",
+                Step::Checkout => "checkout",
+            },
         }
     }
 }
