@@ -70,6 +70,7 @@ pub(super) fn in_database(database: &Database, standby: Standby) -> Settings {
         ("postgres.connect_timeout_ms", PATIENT_MS.to_string()),
         ("postgres.pool_timeout_ms", PATIENT_MS.to_string()),
         ("postgres.read_timeout_ms", PATIENT_MS.to_string()),
+        ("http.answer_timeout_ms", (PATIENT_MS * 20).to_string()),
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into()
