@@ -3,30 +3,42 @@
 # in a private directory (scripts/services.sh) and wiped at the end. What is measured, and what it comes to, is
 # written to benches/results/ as JSON, tables and pictures; benches/README.md tells what it means.
 #
-#   scripts/bench-stack.sh                       everything, with an asynchronous standby
-#   scripts/bench-stack.sh orders curves         only these
-#   scripts/bench-stack.sh --standby remote-apply orders
-#   scripts/bench-stack.sh --quick               only whether everything works, results in var/bench-stack/
+#   scripts/bench-stack.sh                       everything but `growth`
+#   scripts/bench-stack.sh orders curves         only these: orders curves network relay notifier replay growth
+#   scripts/bench-stack.sh growth                10 million unsent rows, 20 million orders: long, and 30 GB of disk
+#   scripts/bench-stack.sh --standby remote-apply --out benches/results/remote-apply orders replay
+#   scripts/bench-stack.sh --statements orders   what each statement costs the server, too
+#   scripts/bench-stack.sh --quick               only whether everything works; results in var/bench-stack/results/
 #
-# Arguments go to `load stack`. BENCH_PROFILE=debug takes a debug build, for smoke tests.
+# Flags go to `load stack` (load stack --help). Environment: BENCH_PROFILE=debug takes a debug build, for smoke
+# tests; SKIP_BUILD=1 takes what is built.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-profile=${BENCH_PROFILE:-release}
+scratch=var/bench-stack
+mkdir -p "$scratch"
 flags=()
-[ "$profile" = debug ] || flags=(--release)
+[[ " $* " != *' --quick '* ]] || flags+=(--out "$scratch/results")
+[[ " $* " != *' --statements '* ]] || export POSTGRES_PRELOAD=pg_stat_statements
+# Everything includes the replay.
+case " $* " in
+*' replay '*) scripts/dataset.sh ;;
+*' orders '* | *' curves '* | *' network '* | *' relay '* | *' notifier '* | *' growth '* | *' --help '*) ;;
+*) scripts/dataset.sh ;;
+esac
+
+profile=${BENCH_PROFILE:-release}
+build=(--locked --quiet)
+[ "$profile" = debug ] || build+=(--release)
+programs=${CARGO_TARGET_DIR:-target}/$profile
 # One build each, so that `app` is the same program as that of `cargo run --release`.
 if [ -z "${SKIP_BUILD:-}" ]; then
-    cargo build --locked --quiet "${flags[@]}" --package app --bin app
-    cargo build --locked --quiet "${flags[@]}" --package benches --bin load
+    cargo build "${build[@]}" --package app --bin app
+    cargo build "${build[@]}" --package benches --bin load
 fi
-programs=${CARGO_TARGET_DIR:-target}/$profile
-out=()
-[[ " $* " != *' --quick '* ]] || out=(--out var/bench-stack)
 
-SERVICES_DIR=${SERVICES_DIR:-$PWD/var/bench-stack/services}
+SERVICES_DIR=${SERVICES_DIR:-$PWD/$scratch/services}
 export SERVICES_DIR
-mkdir -p var/bench-stack
 # shellcheck disable=SC2329 # called by the trap
 end() {
     for service in kafka postgres; do scripts/services.sh down --wipe "$service" || true; done
@@ -37,4 +49,4 @@ for service in postgres kafka; do
     scripts/services.sh up "$service"
     eval "$(scripts/services.sh env "$service")"
 done
-"$programs/load" stack --app "$programs/app" "${out[@]}" "$@"
+"$programs/load" stack --app "$programs/app" --logs "$scratch" "${flags[@]}" "$@"

@@ -33,3 +33,4 @@ mod workloads;
 mod fake_shop;
 
 pub use cli::main;
+pub use stack::timed::{Side, Sql, Work};

@@ -1,7 +1,7 @@
 //! `stack`: the ledger and its pipeline on real services, measured beside the usual way and beside what
 //! the services can do at most. One section a file: [`orders`] (the usual way, ours, and the bare SQL),
 //! [`curves`], [`network`] (gRPC and HTTP, in processes of their own),
-//! [`relay`], [`notifier`], [`growth`]. Sides take turns in every round, so that a slow minute of the machine falls on all.
+//! [`relay`], [`notifier`], [`year`] (a replay of real baskets), [`growth`]. Sides take turns in every round, so that a slow minute of the machine falls on all.
 //!
 //! A section starts from databases of its own, drives [`way`]s by [`drive`], reads CPU times by
 //! [`measure`], and gives back a [`measure::Section`]; [`results`] writes it as JSON and as a table, and
@@ -23,10 +23,13 @@ mod relay;
 mod results;
 pub(crate) mod server;
 pub(crate) mod shop;
+mod statements;
 #[cfg(test)]
 mod tests;
+pub(crate) mod timed;
 mod usual;
 mod way;
+mod year;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -48,13 +51,22 @@ pub(crate) enum Part {
     Relay,
     /// From a commit to the notifier's line, and what the notifier can take.
     Notifier,
+    /// A real year of baskets; `scripts/dataset.sh` fetches it.
+    Replay,
     /// Full tables beside empty ones; only when it is asked for.
     Growth,
 }
 
 impl Part {
     /// Everything but what fills the disk.
-    pub(crate) const DEFAULT: [Self; 5] = [Self::Orders, Self::Curves, Self::Network, Self::Relay, Self::Notifier];
+    pub(crate) const DEFAULT: [Self; 6] = [
+        Self::Orders,
+        Self::Curves,
+        Self::Network,
+        Self::Relay,
+        Self::Notifier,
+        Self::Replay,
+    ];
 }
 
 /// What to measure, and how long.
@@ -72,12 +84,18 @@ pub(crate) struct Plan {
     pub(crate) seed: u64,
     /// A short look that everything works: few steps of everything, figures say nothing.
     pub(crate) quick: bool,
+    /// Whether statements are counted.
+    pub(crate) statements: bool,
     /// Where results go.
     pub(crate) out: PathBuf,
     /// The program `app`.
     pub(crate) app: PathBuf,
     /// Where processes log.
     pub(crate) logs: PathBuf,
+    /// Where the real year is.
+    pub(crate) dataset: PathBuf,
+    /// How many of its baskets; none: all.
+    pub(crate) baskets: Option<usize>,
     /// Unsent rows of a full outbox.
     pub(crate) unsent: u64,
     /// Orders of full tables.
@@ -105,14 +123,21 @@ pub(crate) async fn run(plan: &Plan, parts: &[Part]) -> Result<(), LoadError> {
 
 async fn measure(plan: &Plan, part: Part, stage: &Stage) -> Result<Section, LoadError> {
     let conditions = stage.conditions().await?;
+    if plan.statements {
+        statements::begin(stage.admin()).await?;
+    }
     let mut section = match part {
         Part::Orders => orders::measure(plan, stage).await?,
         Part::Curves => curves::measure(plan, stage).await?,
         Part::Network => network::measure(plan, stage).await?,
         Part::Relay => relay::measure(plan, stage).await?,
         Part::Notifier => notifier::measure(plan, stage).await?,
+        Part::Replay => year::measure(plan, stage).await?,
         Part::Growth => growth::measure(plan, stage).await?,
     };
     section.conditions.extend(conditions);
+    if plan.statements {
+        section.statements = statements::end(stage.admin()).await?;
+    }
     Ok(section)
 }

@@ -32,6 +32,10 @@ pub(super) struct StackArgs {
     /// Only shows that everything works: one round of a fifth of a second, few steps. Its figures say nothing.
     #[arg(long)]
     quick: bool,
+    /// Counts what each statement costs the server, which costs a little itself. The servers have to be
+    /// started with POSTGRES_PRELOAD=pg_stat_statements.
+    #[arg(long)]
+    statements: bool,
     /// Where results go.
     #[arg(long, default_value = "benches/results")]
     out: PathBuf,
@@ -41,6 +45,12 @@ pub(super) struct StackArgs {
     /// Where its processes log.
     #[arg(long, default_value = "var/bench-stack")]
     logs: PathBuf,
+    /// Where `replay` finds its baskets and stock.
+    #[arg(long, default_value = "var/dataset")]
+    dataset: PathBuf,
+    /// Only the first baskets of `replay`.
+    #[arg(long)]
+    baskets: Option<usize>,
     /// Unsent rows of `growth`.
     #[arg(long, default_value_t = 10_000_000)]
     growth_unsent: u64,
@@ -73,9 +83,12 @@ impl StackArgs {
             standby: self.standby,
             seed: self.seed,
             quick: self.quick,
+            statements: self.statements,
             out: self.out.clone(),
             app: self.app.clone(),
             logs: self.logs.clone(),
+            dataset: self.dataset.clone(),
+            baskets: self.baskets,
             unsent: if self.quick { GROWTH_QUICK } else { self.growth_unsent },
             orders: if self.quick { GROWTH_QUICK } else { self.growth_orders },
         }

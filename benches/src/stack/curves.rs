@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::Plan;
-use super::drive::{Run, drive};
+use super::drive::{Run, Until, drive};
 use super::measure::{Chart, Curve, Point, Section};
 use super::orders::Sides;
 use super::ours::{Ours, limits};
@@ -69,7 +69,7 @@ fn creating(plan: &Plan, in_flight: usize, rate: Option<f64>, seed: u64) -> Run 
         act: Act::Create(Shape::Spread),
         in_flight,
         rate,
-        duration: plan.duration,
+        until: Until::Over(plan.duration),
         seed: plan.seed.wrapping_add(seed << 32),
     }
 }

@@ -22,10 +22,19 @@ pub(crate) struct Run {
     pub(crate) in_flight: usize,
     /// Calls a second; none: as soon as one is answered the next leaves.
     pub(crate) rate: Option<f64>,
-    /// How long; but what is done once to each ends when there are none left.
-    pub(crate) duration: Duration,
+    /// When it ends; but what is done once to each ends when there are none left.
+    pub(crate) until: Until,
     /// Makes runs repeatable.
     pub(crate) seed: u64,
+}
+
+/// When a run ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Until {
+    /// After so long.
+    Over(Duration),
+    /// After so many calls.
+    Done(u64),
 }
 
 /// A finished run.
@@ -43,10 +52,10 @@ const OP: &str = "op";
 
 /// Runs it to its end.
 pub(crate) async fn drive<W: Way>(way: &Arc<W>, run: &Run) -> Result<Driven, LoadError> {
-    let (slots_max, duration) = match &run.act {
-        Act::Create(_) => (None, Some(run.duration)),
-        Act::Each(step, ids) if step.is_once() => (Some(ids.len() as u64), None),
-        Act::Each(..) => (None, Some(run.duration)),
+    let (slots_max, duration) = match (&run.act, run.until) {
+        (Act::Each(step, ids), _) if step.is_once() => (Some(ids.len() as u64), None),
+        (Act::Create(_) | Act::Each(..), Until::Over(duration)) => (None, Some(duration)),
+        (Act::Create(_) | Act::Each(..), Until::Done(count)) => (Some(count), None),
     };
     let pace = Arc::new(Pace::new(run.rate, slots_max, duration));
     let start = clock::now();
@@ -152,7 +161,7 @@ mod tests {
             act,
             in_flight: 4,
             rate: None,
-            duration: Duration::from_millis(20),
+            until: Until::Over(Duration::from_millis(20)),
             seed: 1,
         }
     }

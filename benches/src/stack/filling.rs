@@ -2,16 +2,24 @@
 //! by the server, without its checks of references, and nobody waits for the disk. What is written agrees
 //! with the stock, because cancelled orders hold none of it.
 
+use std::time::Duration;
+
 use tokio_postgres::Client;
 
 use super::server::run;
 use super::way::SKUS;
+use crate::clock;
 use crate::error::LoadError;
 
 /// Events of an order that was cancelled: new, awaiting payment, cancelled.
 pub(super) const EVENTS_AN_ORDER: u64 = 3;
 /// Orders of a statement.
 const CHUNK: u64 = 100_000;
+/// WAL that a standby may be behind before more is written; the services keep 2 GB for it.
+const BEHIND_MAX_BYTES: i64 = 512 << 20;
+/// For a standby that is behind.
+const PATIENCE: Duration = Duration::from_secs(300);
+const POLL: Duration = Duration::from_millis(50);
 
 /// Cancelled orders of three lines, whose events are unsent or sent long ago.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +52,7 @@ pub(super) async fn fill(admin: &Client, filling: Filling) -> Result<(i64, i64),
         );
         run(admin, &statements(&range, first, first_event, filling.unsent)).await?;
         done = last;
+        wait_for_standbys(admin).await?;
     }
     let (blocks, event) = (first + (count / 1_000) * 1_000, first_event + events);
     run(
@@ -55,6 +64,20 @@ pub(super) async fn fill(admin: &Client, filling: Filling) -> Result<(i64, i64),
     )
     .await?;
     Ok((first, first + count - 1))
+}
+
+/// A standby that falls too far behind loses its place, and with it all that follows.
+async fn wait_for_standbys(admin: &Client) -> Result<(), LoadError> {
+    let behind =
+        "select coalesce(max(pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn)), 0)::bigint from pg_stat_replication";
+    let until = clock::now() + PATIENCE;
+    while number(admin, behind).await? > BEHIND_MAX_BYTES {
+        if clock::now() >= until {
+            return Err(LoadError::Target("a standby does not catch up".to_owned()));
+        }
+        tokio::time::sleep(POLL).await;
+    }
+    Ok(())
 }
 
 fn statements(range: &str, first: i64, first_event: i64, unsent: bool) -> String {

@@ -85,11 +85,11 @@ async fn unsent(plan: &Plan, stage: &Stage, table: &mut Table) -> Result<(), Loa
         };
         fill(&admin, little).await?;
         for (side, carrier) in [EMPTY, UNSENT].into_iter().zip(&carriers) {
-            let (before, start) = (meter.read()?, clock::now());
+            let (before, start) = (meter.read().await?, clock::now());
             let carried = carry(carrier, drained).await?;
             let elapsed = (clock::now() - start).as_secs_f64();
             if round > 0 {
-                table.add(DRAIN, side, Sample::of(carried, elapsed, &before, &meter)?);
+                table.add(DRAIN, side, Sample::of(carried, elapsed, &before, &meter).await?);
             }
         }
         // What a full round carried too much is of the next one; an empty table is empty again.

@@ -2,10 +2,14 @@
 //! with the least and the most, because the machine is noisy.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Serialize;
+use tokio_postgres::Client;
 
 use super::drive::Driven;
+use super::server::refused;
+use super::statements::Statement;
 use crate::compare::median;
 use crate::cpu::{self, Process};
 use crate::error::LoadError;
@@ -33,11 +37,24 @@ impl Spread {
     }
 }
 
-/// Reads CPU time of several processes under one name each.
-#[derive(Clone, Debug, Default)]
+/// Reads CPU time of several processes under one name each, and how much WAL a server wrote.
+#[derive(Clone, Default)]
 pub(crate) struct Meter {
     watched: Vec<(&'static str, Process)>,
+    wal: Option<Arc<Client>>,
 }
+
+/// What a meter shows.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reading {
+    /// CPU seconds so far, by name.
+    pub(crate) cpu: BTreeMap<&'static str, f64>,
+    /// Bytes of WAL so far, where a server is watched.
+    pub(crate) wal: Option<f64>,
+}
+
+/// Bytes of WAL since the server was made.
+const WAL: &str = "select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::float8";
 
 impl Meter {
     /// This process alone.
@@ -51,11 +68,21 @@ impl Meter {
         self
     }
 
-    /// CPU seconds so far, by name.
-    pub(crate) fn read(&self) -> Result<BTreeMap<&'static str, f64>, LoadError> {
-        let mut read = BTreeMap::new();
+    /// And the WAL of the server that this session is on.
+    pub(crate) fn and_wal_of(mut self, session: Arc<Client>) -> Self {
+        self.wal = Some(session);
+        self
+    }
+
+    /// What was used and written so far.
+    pub(crate) async fn read(&self) -> Result<Reading, LoadError> {
+        let mut read = Reading::default();
         for (name, process) in &self.watched {
-            *read.entry(*name).or_default() += cpu::seconds(*process)?;
+            *read.cpu.entry(*name).or_default() += cpu::seconds(*process)?;
+        }
+        if let Some(session) = &self.wal {
+            let row = session.query_one(WAL, &[]).await.map_err(|error| refused(&error))?;
+            read.wal = Some(row.get(0));
         }
         Ok(read)
     }
@@ -70,34 +97,34 @@ pub(crate) struct Sample {
     pub(crate) latency_ms: Option<(f64, f64)>,
     /// CPU time an operation in microseconds, by process.
     pub(crate) cpu_us: BTreeMap<&'static str, f64>,
+    /// Bytes of WAL an operation.
+    pub(crate) wal_bytes: Option<f64>,
 }
 
 impl Sample {
-    /// Of `count` operations in `seconds`, between two readings of a meter.
-    pub(crate) fn of(
-        count: u64,
-        seconds: f64,
-        before: &BTreeMap<&'static str, f64>,
-        meter: &Meter,
-    ) -> Result<Self, LoadError> {
+    /// Of `count` operations in `seconds`, from a reading until now.
+    pub(crate) async fn of(count: u64, seconds: f64, before: &Reading, meter: &Meter) -> Result<Self, LoadError> {
         let count = count.max(1) as f64;
-        let cpu_us = meter.read()?;
-        let cpu_us = cpu_us
-            .into_iter()
-            .map(|(name, after)| (name, (after - before[name]) * 1e6 / count));
+        let after = meter.read().await?;
+        let used = |(name, after): (&'static str, f64)| {
+            let before = before.cpu.get(name).copied().unwrap_or_default();
+            (name, (after - before) * 1e6 / count)
+        };
+        let wal = after.wal.zip(before.wal);
         Ok(Self {
             rate: count / seconds.max(1e-9),
             latency_ms: None,
-            cpu_us: cpu_us.collect(),
+            cpu_us: after.cpu.into_iter().map(used).collect(),
+            wal_bytes: wal.map(|(after, before)| (after - before) / count),
         })
     }
 
     /// Of a run of [`super::drive`].
-    pub(crate) fn driven(run: &Driven, before: &BTreeMap<&'static str, f64>, meter: &Meter) -> Result<Self, LoadError> {
+    pub(crate) async fn driven(run: &Driven, before: &Reading, meter: &Meter) -> Result<Self, LoadError> {
         let quantile = |quantile| millis(run.stats.latency.value_at_quantile(quantile));
         Ok(Self {
             latency_ms: Some((quantile(0.5), quantile(0.99))),
-            ..Self::of(run.stats.count(), run.elapsed.as_secs_f64(), before, meter)?
+            ..Self::of(run.stats.count(), run.elapsed.as_secs_f64(), before, meter).await?
         })
     }
 }
@@ -148,6 +175,11 @@ impl Rounds {
             p50_ms: latency(|(p50, _)| p50),
             p99_ms: latency(|(_, p99)| p99),
             cpu_us: names.into_iter().map(|name| (name.to_owned(), of(name))).collect(),
+            wal_bytes: self
+                .0
+                .iter()
+                .any(|sample| sample.wal_bytes.is_some())
+                .then(|| self.spread(|sample| sample.wal_bytes)),
         }
     }
 }
@@ -169,6 +201,8 @@ pub(crate) struct Row {
     pub(crate) p99_ms: Option<Spread>,
     /// CPU time an operation in microseconds, by process.
     pub(crate) cpu_us: BTreeMap<String, Spread>,
+    /// Bytes of WAL an operation, all that the primary wrote meanwhile.
+    pub(crate) wal_bytes: Option<Spread>,
 }
 
 /// Two sides of one run, or a figure beside its aim.
@@ -278,6 +312,8 @@ pub(crate) struct Section {
     pub(crate) findings: Vec<Finding>,
     /// Pictures.
     pub(crate) charts: Vec<Chart>,
+    /// Where the server's time went, where that was counted.
+    pub(crate) statements: Vec<Statement>,
 }
 
 impl Section {
@@ -290,6 +326,7 @@ impl Section {
             rows: Vec::new(),
             findings: Vec::new(),
             charts: Vec::new(),
+            statements: Vec::new(),
         }
     }
 }
@@ -303,6 +340,7 @@ mod tests {
             rate,
             latency_ms: Some((1.0, p99)),
             cpu_us: [("server", rate / 10.0)].into(),
+            wal_bytes: None,
         }
     }
 
@@ -326,15 +364,12 @@ mod tests {
         assert_eq!(Finding::told("", 10.1).reached(), None);
     }
 
-    #[test]
-    fn the_meter_adds_up_what_has_one_name() {
+    #[tokio::test]
+    async fn the_meter_adds_up_what_has_one_name() {
         let own = Process::Alone(std::process::id());
-        let read = Meter::own("a")
-            .and("a", own)
-            .and("b", own)
-            .read()
-            .expect("they are there");
-        assert!(read["a"] >= read["b"]);
-        assert_eq!(read.len(), 2);
+        let read = Meter::own("a").and("a", own).and("b", own).read().await;
+        let read = read.expect("they are there");
+        assert!(read.cpu["a"] >= read.cpu["b"]);
+        assert_eq!((read.cpu.len(), read.wal), (2, None));
     }
 }

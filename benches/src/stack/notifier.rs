@@ -155,7 +155,7 @@ async fn latency(plan: &Plan, stage: &Stage, section: &mut Section) -> Result<()
             rate: Some(rate),
             ..creating(plan, Shape::Spread, 10 + round as u64)
         };
-        let before = meter.read()?;
+        let before = meter.read().await?;
         let placed = drive(&way, &run).await?;
         until("all orders come out", &seen, |seen| {
             placed.placed.iter().all(|id| seen.awaiting.contains_key(id))
@@ -166,7 +166,7 @@ async fn latency(plan: &Plan, stage: &Stage, section: &mut Section) -> Result<()
         let quantile = |quantile| millis(latency.latency.value_at_quantile(quantile));
         rounds.add(Sample {
             latency_ms: Some((quantile(0.5), quantile(0.99))),
-            ..Sample::of(placed.stats.count(), placed.elapsed.as_secs_f64(), &before, &meter)?
+            ..Sample::of(placed.stats.count(), placed.elapsed.as_secs_f64(), &before, &meter).await?
         });
     }
     let row = rounds.row("commit → line, orders at a fixed rate", "LOMS, Kafka, one notifier");
@@ -210,14 +210,14 @@ async fn throughput(plan: &Plan, stage: &Stage, section: &mut Section) -> Result
         ));
         let (notifier, out) = Running::piped(&plan.app, "notifier", &settings, &plan.logs)?;
         let meter = with_broker(stage.watched(Meter::own("program")).await?)?.and("notifier", notifier.process());
-        let before = meter.read()?;
+        let before = meter.read().await?;
         let (seen, reader) = read(out, false);
         until("all events come out", &seen, |seen| seen.lines >= events).await?;
         let span = look(&seen, |seen| {
             seen.span.map_or(0.0, |(first, last)| (last - first).as_secs_f64())
         });
         if round > 0 {
-            rounds.add(Sample::of(events, span, &before, &meter)?);
+            rounds.add(Sample::of(events, span, &before, &meter).await?);
         }
         notifier.end().await?;
         joined(reader)?;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use adapters::postgres::testing::{Database, WholeLedger};
 
 use super::Plan;
-use super::drive::{Driven, Run, drive};
+use super::drive::{Driven, Run, Until, drive};
 use super::measure::{Finding, Meter, Rounds, Row, Sample, Section};
 use super::ours::{Ours, limits};
 use super::raw::Raw;
@@ -155,7 +155,7 @@ pub(super) fn creating(plan: &Plan, shape: Shape, seed: u64) -> Run {
         act: Act::Create(shape),
         in_flight: plan.in_flight,
         rate: None,
-        duration: plan.duration,
+        until: Until::Over(plan.duration),
         seed: plan.seed.wrapping_add(seed << 32),
     }
 }
@@ -205,9 +205,9 @@ pub(super) async fn one_round<W: Way>(
 
 /// One run and what it cost.
 pub(super) async fn metered<W: Way>(way: &Arc<W>, meter: &Meter, run: &Run) -> Result<(Driven, Sample), LoadError> {
-    let before = meter.read()?;
+    let before = meter.read().await?;
     let driven = drive(way, run).await?;
-    let sample = Sample::driven(&driven, &before, meter)?;
+    let sample = Sample::driven(&driven, &before, meter).await?;
     Ok((driven, sample))
 }
 
@@ -215,9 +215,9 @@ async fn raw(plan: &Plan, stage: &Stage, sides: &Sides, shape: Shape) -> Result<
     let database = &sides.ledger.database;
     let commit = stage.standby().synchronous_commit();
     let mut raw = Raw::new(stage.target(database), database, commit).await?;
-    let before = sides.meter.read()?;
+    let before = sides.meter.read().await?;
     let (count, elapsed) = raw.place(shape, plan.duration).await?;
-    Sample::of(count, elapsed.as_secs_f64(), &before, &sides.meter)
+    Sample::of(count, elapsed.as_secs_f64(), &before, &sides.meter).await
 }
 
 /// Latencies of both at one rate: most of what the usual way can do at its best.

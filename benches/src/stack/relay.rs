@@ -125,19 +125,19 @@ async fn throughput(
     let orders = if plan.quick { ORDERS_QUICK } else { ORDERS };
     for round in 0..=plan.rounds {
         fill(&admin, Filling { orders, unsent: true }).await?;
-        let (before, start) = (meter.read()?, clock::now());
+        let (before, start) = (meter.read().await?, clock::now());
         let carried = carry(&relay, u64::MAX).await?;
         let elapsed = (clock::now() - start).as_secs_f64();
-        let of_relay = Sample::of(carried, elapsed, &before, meter)?;
+        let of_relay = Sample::of(carried, elapsed, &before, meter).await?;
         if carried < orders * EVENTS_AN_ORDER {
             return Err(LoadError::Target(format!(
                 "the relay carried {carried} events of {orders} orders"
             )));
         }
         let frames = frames(&topics.settings, PARTITIONS, 0, carried)?;
-        let before = meter.read()?;
+        let before = meter.read().await?;
         let (sent, elapsed) = producer.send(frames).await?;
-        let of_raw = Sample::of(sent, elapsed.as_secs_f64(), &before, meter)?;
+        let of_raw = Sample::of(sent, elapsed.as_secs_f64(), &before, meter).await?;
         if round > 0 {
             table.add(CARRY, RELAY, of_relay);
             table.add(CARRY, RAW, of_raw);

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::chart;
 use super::measure::{Aim, Finding, Row, Section, Spread};
+use super::statements::Statement;
 use crate::error::LoadError;
 
 /// The table of all sections.
@@ -66,6 +67,7 @@ fn markdown(section: &Section) -> String {
     // Writing into a string cannot fail.
     let _ = write_rows(&mut text, &section.rows);
     let _ = write_findings(&mut text, &section.findings);
+    let _ = write_statements(&mut text, &section.statements);
     for chart in &section.charts {
         let _ = writeln!(text, "![{} over {}]({}.svg)\n", chart.name, chart.over, chart.name);
     }
@@ -81,7 +83,7 @@ fn write_rows(text: &mut String, rows: &[Row]) -> std::fmt::Result {
     }
     writeln!(
         text,
-        "| what | by | a second | p50 ms | p99 ms | CPU µs each |\n| --- | --- | --- | --- | --- | --- |"
+        "| what | by | a second | p50 ms | p99 ms | CPU µs each | WAL bytes each |\n| --- | --- | --- | --- | --- | --- | --- |"
     )?;
     for row in rows {
         let cpu = row.cpu_us.iter();
@@ -89,13 +91,14 @@ fn write_rows(text: &mut String, rows: &[Row]) -> std::fmt::Result {
         let optional = |spread: &Option<Spread>| spread.as_ref().map(cell).unwrap_or_default();
         writeln!(
             text,
-            "| {} | {} | {} | {} | {} | {} |",
+            "| {} | {} | {} | {} | {} | {} | {} |",
             row.what,
             row.side,
             optional(&row.per_second),
             optional(&row.p50_ms),
             optional(&row.p99_ms),
-            cpu.join(", ")
+            cpu.join(", "),
+            optional(&row.wal_bytes)
         )?;
     }
     writeln!(text)
@@ -121,6 +124,31 @@ fn write_findings(text: &mut String, findings: &[Finding]) -> std::fmt::Result {
             finding.what,
             figure(finding.value)
         )?;
+    }
+    writeln!(text)
+}
+
+fn write_statements(text: &mut String, statements: &[Statement]) -> std::fmt::Result {
+    if statements.is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        text,
+        "| statement | calls | ms in all | ms each | rows | WAL bytes | pages | dirtied |"
+    )?;
+    writeln!(text, "| --- | --- | --- | --- | --- | --- | --- | --- |")?;
+    for told in statements {
+        let figures = [
+            told.calls,
+            told.total_ms,
+            told.each_ms(),
+            told.rows,
+            told.wal_bytes,
+            told.pages,
+            told.dirtied,
+        ];
+        let figures = figures.map(figure).join(" | ");
+        writeln!(text, "| `{}` | {figures} |", told.query.replace('|', "\\|"))?;
     }
     writeln!(text)
 }

@@ -59,7 +59,7 @@ impl Standby {
 /// The servers while something is measured. What was changed on them is changed back by [`Stage::end`].
 pub(crate) struct Stage {
     servers: Servers,
-    admin: Client,
+    admin: Arc<Client>,
     standby: Standby,
     names_before: String,
 }
@@ -74,7 +74,7 @@ impl Stage {
     /// Where the environment names no servers.
     pub(crate) async fn begin(standby: Standby) -> Result<Self, LoadError> {
         let servers = Servers::of_this_run();
-        let admin = adapters::postgres::testing::admin(&servers.primary, "postgres").await;
+        let admin = Arc::new(adapters::postgres::testing::admin(&servers.primary, "postgres").await);
         let names_before = show(&admin, "synchronous_standby_names").await?;
         if standby == Standby::RemoteApply && names_before.is_empty() {
             return Err(LoadError::Target(
@@ -113,11 +113,22 @@ impl Stage {
         self.standby
     }
 
+    /// A session of the superuser on the primary.
+    pub(crate) fn admin(&self) -> &Client {
+        &self.admin
+    }
+
     /// A ledger of ours over a database of its own, with stock.
     pub(crate) async fn ours(&self) -> Result<Arc<WholeLedger>, LoadError> {
+        let ledger = self.bare().await;
+        stock(&ledger.database.admin().await, UNITS, true).await?;
+        Ok(ledger)
+    }
+
+    /// The same without stock.
+    pub(crate) async fn bare(&self) -> Arc<WholeLedger> {
         let database = Database::fresh_on(self.servers.clone()).await;
-        stock(&database.admin().await, UNITS, true).await?;
-        Ok(self.over(Arc::new(database)).await)
+        self.over(Arc::new(database)).await
     }
 
     /// Another instance over the same database.
@@ -145,7 +156,8 @@ impl Stage {
         let (primary, standby) = (postmaster(&self.admin).await?, postmaster(&standby).await?);
         Ok(meter
             .and("Postgres", Process::Family(primary))
-            .and("standby", Process::Family(standby)))
+            .and("standby", Process::Family(standby))
+            .and_wal_of(Arc::clone(&self.admin)))
     }
 
     /// What figures depend on.

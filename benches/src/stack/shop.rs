@@ -207,7 +207,7 @@ pub(super) fn urls(grpc: String, cart: String, products: String) -> Urls {
 }
 
 /// `loms.grpc.port` as the environment spells it.
-fn variable(name: &str) -> String {
+pub(super) fn variable(name: &str) -> String {
     format!("APP__{}", name.to_uppercase().replace('.', "__"))
 }
 

@@ -9,7 +9,7 @@ use domain::audit::LedgerAudit;
 use futures::future::join_all;
 use tokio_postgres::Client;
 
-use super::drive::{Run, drive};
+use super::drive::{Run, Until, drive};
 use super::ours::{Ours, limits};
 use super::raw::Raw;
 use super::server;
@@ -92,7 +92,7 @@ async fn ours_sells_ten_of_ten_and_ends_what_it_placed() {
             act: Act::Each(step, orders.into()),
             in_flight: 4,
             rate: None,
-            duration: Duration::ZERO,
+            until: Until::Over(Duration::ZERO),
             seed: 1,
         };
         let ended = drive(&ours, &run).await.expect("all await payment");
