@@ -95,7 +95,10 @@ impl Stage {
 
     /// As it was before.
     pub(crate) async fn end(self) -> Result<(), LoadError> {
-        self.wait_for(&self.names_before).await
+        match self.standby {
+            Standby::Asynchronous => self.wait_for(&self.names_before).await,
+            Standby::RemoteApply => Ok(()), // nothing was changed
+        }
     }
 
     async fn wait_for(&self, names: &str) -> Result<(), LoadError> {

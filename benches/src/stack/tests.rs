@@ -1,5 +1,7 @@
-//! Each side does what it is measured for: nothing is oversold, and what it wrote agrees.
+//! Each side does what it is measured for: nothing is oversold, and what it wrote agrees. Parts run to
+//! their end and write down what they measured.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,9 +14,10 @@ use tokio_postgres::Client;
 use super::drive::{Run, Until, drive};
 use super::ours::{Ours, limits};
 use super::raw::Raw;
-use super::server;
+use super::server::{self, Standby};
 use super::usual::Usual;
 use super::way::{Act, Shape, Step, Way};
+use super::{Part, Plan};
 use crate::client::FaultKind;
 use crate::dataset::Line;
 
@@ -121,4 +124,53 @@ async fn the_bare_client_leaves_a_ledger_that_agrees() {
     let admin = ledger.database.admin().await;
     assert_eq!(number(&admin, "select count(*) from orders").await as u64, written);
     audited(&ledger).await;
+}
+
+/// Short, and without a change to the servers that others use too.
+fn plan(out: &Path) -> Plan {
+    Plan {
+        rounds: 1,
+        duration: Duration::from_millis(20),
+        in_flight: 8,
+        standby: Standby::RemoteApply,
+        seed: 1,
+        quick: true,
+        statements: false,
+        out: out.to_owned(),
+        app: "app".into(),
+        logs: out.to_owned(),
+        dataset: out.to_owned(),
+        baskets: None,
+        unsent: 600,
+        orders: 600,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parts_write_down_what_they_measured() {
+    let out = std::env::temp_dir().join(format!("bench-stack-{}", std::process::id()));
+    super::run(&plan(&out), &[Part::Orders, Part::Relay])
+        .await
+        .expect("both run to their end");
+    let read = |name: &str| std::fs::read_to_string(out.join(name)).expect("it was written");
+    for (part, sides) in [
+        ("orders", &["usual way", "ours, in SQL", "bare SQL"][..]),
+        ("relay", &["relay", "raw producer", "relay running", "relay paused"]),
+    ] {
+        let json: serde_json::Value = serde_json::from_str(&read(&format!("{part}.json"))).expect("it is JSON");
+        let rows = json["rows"].as_array().expect("there are rows");
+        for side in sides {
+            let mut of_side = rows.iter().filter(|row| row["side"] == *side);
+            let all_measured = of_side.all(|row| row["per_second"]["median"].as_f64() > Some(0.0));
+            assert!(all_measured, "{side}: {rows:?}");
+            assert!(rows.iter().any(|row| row["side"] == *side), "{side} is missing");
+        }
+        assert_eq!(json["conditions"]["standby"], "remote_apply");
+    }
+    let table = read("README.md");
+    assert!(
+        table.contains("## Orders in SQL") && table.contains("## From the outbox to Kafka"),
+        "{table}"
+    );
+    std::fs::remove_dir_all(&out).expect("it is there");
 }
