@@ -3,8 +3,9 @@
 # in a private directory (scripts/services.sh) and wiped at the end. What is measured, and what it comes to, is
 # written to benches/results/ as JSON, tables and pictures; benches/README.md tells what it means.
 #
-#   scripts/bench-stack.sh                       everything but `growth`
+#   scripts/bench-stack.sh                       everything but `growth` and `variants`
 #   scripts/bench-stack.sh orders curves         only these: orders curves network relay notifier replay growth
+#                                                variants (ours with one thing changed: lanes, tables, indexes)
 #   scripts/bench-stack.sh growth                10 million unsent rows, 20 million orders: long, and 30 GB of disk
 #   scripts/bench-stack.sh --standby remote-apply --out benches/results/remote-apply orders replay
 #   scripts/bench-stack.sh --statements orders   what each statement costs the server, too
@@ -23,7 +24,7 @@ flags=()
 # Everything includes the replay.
 case " $* " in
 *' replay '*) scripts/dataset.sh ;;
-*' orders '* | *' curves '* | *' network '* | *' relay '* | *' notifier '* | *' growth '* | *' --help '*) ;;
+*' orders '* | *' curves '* | *' network '* | *' relay '* | *' notifier '* | *' growth '* | *' variants '* | *' --help '*) ;;
 *) scripts/dataset.sh ;;
 esac
 

@@ -1,7 +1,8 @@
 //! `stack`: the ledger and its pipeline on real services, measured beside the usual way and beside what
 //! the services can do at most. One section a file: [`orders`] (the usual way, ours, and the bare SQL),
 //! [`curves`], [`network`] (gRPC and HTTP, in processes of their own),
-//! [`relay`], [`notifier`], [`year`] (a replay of real baskets), [`growth`]. Sides take turns in every round, so that a slow minute of the machine falls on all.
+//! [`relay`], [`notifier`], [`year`] (a replay of real baskets),
+//! [`growth`], and [`variants`] of our own. Sides take turns in every round, so that a slow minute of the machine falls on all.
 //!
 //! A section starts from databases of its own, drives [`way`]s by [`drive`], reads CPU times by
 //! [`measure`], and gives back a [`measure::Section`]; [`results`] writes it as JSON and as a table, and
@@ -28,6 +29,7 @@ mod statements;
 mod tests;
 pub(crate) mod timed;
 mod usual;
+mod variants;
 mod way;
 mod year;
 
@@ -53,12 +55,14 @@ pub(crate) enum Part {
     Notifier,
     /// A real year of baskets; `scripts/dataset.sh` fetches it.
     Replay,
+    /// Ours with one thing changed, beside ours as it is; only when it is asked for.
+    Variants,
     /// Full tables beside empty ones; only when it is asked for.
     Growth,
 }
 
 impl Part {
-    /// Everything but what fills the disk.
+    /// Everything that has an aim, but what fills the disk.
     pub(crate) const DEFAULT: [Self; 6] = [
         Self::Orders,
         Self::Curves,
@@ -133,6 +137,7 @@ async fn measure(plan: &Plan, part: Part, stage: &Stage) -> Result<Section, Load
         Part::Relay => relay::measure(plan, stage).await?,
         Part::Notifier => notifier::measure(plan, stage).await?,
         Part::Replay => year::measure(plan, stage).await?,
+        Part::Variants => variants::measure(plan, stage).await?,
         Part::Growth => growth::measure(plan, stage).await?,
     };
     section.conditions.extend(conditions);

@@ -11,7 +11,7 @@ use crate::stack::{Part, Plan};
 
 #[derive(Debug, Args)]
 pub(super) struct StackArgs {
-    /// What is measured, in this order (default: everything but `growth`).
+    /// What is measured, in this order (default: everything but `growth` and `variants`).
     #[arg(value_enum)]
     parts: Vec<Part>,
     /// Whether commits wait for the standby.
