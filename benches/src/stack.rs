@@ -5,7 +5,7 @@
 //! [`growth`], and [`variants`] of our own. Sides take turns in every round, so that a slow minute of the machine falls on all.
 //!
 //! A section starts from databases of its own, drives [`way`]s by [`drive`], reads CPU times by
-//! [`measure`], and gives back a [`measure::Section`]; [`results`] writes it as JSON and as a table, and
+//! [`mod@measure`], and gives back a [`measure::Section`]; [`results`] writes it as JSON and as a table, and
 //! [`chart`] draws its curves.
 
 mod chart;

@@ -60,6 +60,8 @@ fn panel(
         .configure_mesh()
         .x_desc(&chart.over)
         .y_desc(what)
+        .x_label_formatter(&|x| format!("{x:.0}"))
+        .y_label_formatter(&|y| format!("{y:.0}"))
         .light_line_style(WHITE)
         .draw()?;
     for (curve, colour) in chart.curves.iter().zip(COLOURS.into_iter().cycle()) {
