@@ -18,6 +18,8 @@ const IN_FLIGHT: [usize; 8] = [1, 2, 4, 8, 16, 32, 64, 128];
 const BATCHES: [usize; 8] = [1, 2, 4, 8, 16, 32, 64, 128];
 /// Shares of what each side does at most.
 const SHARES: [f64; 6] = [0.1, 0.25, 0.5, 0.7, 0.8, 0.9];
+/// Rounds of a point: there are many points.
+const ROUNDS_MAX: usize = 3;
 /// Connections of the usual way here; `orders` looks for its best.
 const CONNECTIONS: usize = 32;
 /// Calls in flight over the largest batches: two lanes full, and as many that wait.
@@ -82,7 +84,7 @@ async fn point<W: Way>(
     rate: Option<f64>,
 ) -> Result<Point, LoadError> {
     let (mut rates, mut p99s) = (Vec::new(), Vec::new());
-    for round in 0..plan.rounds.max(1) {
+    for round in 0..plan.rounds.min(ROUNDS_MAX) {
         let run = drive(way, &creating(plan, in_flight, rate, 2_000 + round as u64)).await?;
         rates.push(run.stats.count() as f64 / run.elapsed.as_secs_f64());
         p99s.push(millis(run.stats.latency.value_at_quantile(0.99)));
