@@ -23,9 +23,13 @@ lint:
 coverage:
     scripts/test.sh coverage
 
-# criterion benchmarks; arguments are filters (just bench ledger)
+# criterion benchmarks of the stores in memory; arguments are filters (just bench ledger)
 bench *args:
-    cargo bench --package benches -- "$@"
+    cargo bench --package benches --bench carts --bench ledger --bench memory -- "$@"
+
+# the ledger and its pipeline on real services, beside the usual way (just bench-stack --quick orders)
+bench-stack *args:
+    scripts/bench-stack.sh "$@"
 
 # the shop beside bare servers in the same run: throughput, latency, CPU a request, start-up
 compare *args:

@@ -1,6 +1,7 @@
 //! The commands of `load`, and how each runs: input, free stock before, workload, audit, report.
 
 mod args;
+mod stack;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -11,12 +12,14 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
 
+use self::stack::StackArgs;
 use crate::audit::{self, AuditOptions};
 use crate::client::Target;
 use crate::compare::{Comparison, Side};
 use crate::error::{EXIT_FOUND, EXIT_INCOMPLETE, EXIT_OK, LoadError};
 use crate::pace::Pace;
 use crate::runner::Finished;
+use crate::stack::shop::free_ports as free_ports_of;
 use crate::workloads::Job;
 use crate::{bare, compare, dataset, micro, replay, report, runner, startup, story, workloads};
 use args::{Cli, Command, Common, CompareArgs, HotArgs, MicroArgs, ReplayArgs, SpreadArgs};
@@ -69,6 +72,7 @@ async fn dispatch(command: Command) -> Result<u8, LoadError> {
         Command::Spread(args) => spread(args).await,
         Command::Micro(args) => micro(args).await,
         Command::Compare(args) => compare(args).await,
+        Command::Stack(args) => stack(args).await,
         Command::Story(args) => {
             let target = Target::new(&args.target.urls())?;
             story::tell(&target, &run_id(), args.app_log.as_deref())
@@ -160,6 +164,12 @@ async fn compare(args: CompareArgs) -> Result<u8, LoadError> {
     };
     let result = compare::compare(&plan).await?;
     report::write_json(args.json.as_deref(), &result)?;
+    Ok(EXIT_OK)
+}
+
+async fn stack(args: StackArgs) -> Result<u8, LoadError> {
+    let parts = args.parts();
+    crate::stack::run(&args.plan(), &parts).await?;
     Ok(EXIT_OK)
 }
 
@@ -287,12 +297,9 @@ fn options(common: &Common) -> Value {
 /// Ports that were free a moment ago, one a line; all different.
 fn free_ports(count: usize) -> Result<(), LoadError> {
     use std::io::Write;
-    let held: Vec<_> = (0..count)
-        .map(|_| std::net::TcpListener::bind("127.0.0.1:0"))
-        .collect::<Result<_, _>>()?;
     let mut out = std::io::stdout().lock();
-    for listener in &held {
-        writeln!(out, "{}", listener.local_addr()?.port())?;
+    for port in free_ports_of(count)? {
+        writeln!(out, "{port}")?;
     }
     Ok(())
 }

@@ -2,21 +2,18 @@
 //! ours, bare …), so that a slow minute of the machine falls on both; the figures are medians of rounds.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::client::{Target, Urls};
+use crate::cpu::{self, Process};
 use crate::error::LoadError;
 use crate::micro::{self, Call};
 use crate::pace::Pace;
 use crate::report::millis;
 use crate::runner::Finished;
-
-/// Clock ticks a second in `/proc/PID/stat`; Linux has shown 100 to programs on every machine for decades.
-const TICKS_PER_SECOND: f64 = 100.0;
 
 /// What to compare.
 #[derive(Debug)]
@@ -75,11 +72,11 @@ pub(crate) async fn compare(plan: &Comparison) -> Result<Value, LoadError> {
 }
 
 async fn measured(plan: &Comparison, target: &Target, pid: u32, round: usize) -> Result<(Finished, f64), LoadError> {
-    let before = cpu_seconds(pid)?;
+    let before = cpu::seconds(Process::Alone(pid))?;
     let pace = Arc::new(Pace::new(None, None, Some(plan.duration)));
     let seed = plan.seed.wrapping_add((round as u64) << 32);
     let run = micro::run(target, plan.call, plan.skus.clone(), pace, plan.in_flight, seed, None).await?;
-    let cpu = cpu_seconds(pid)? - before;
+    let cpu = cpu::seconds(Process::Alone(pid))? - before;
     let stats = &run.stats.ops[plan.call.name()];
     // A server that refuses is not doing the same work, and a comparison with it would say nothing.
     if stats.ok < stats.count() {
@@ -176,35 +173,9 @@ fn print(plan: &Comparison, figures: &Figures, result: &Value) -> Result<(), Loa
     Ok(())
 }
 
-/// CPU time of a process so far, all threads, user and system.
-fn cpu_seconds(pid: u32) -> Result<f64, LoadError> {
-    let path: PathBuf = Path::new("/proc").join(pid.to_string()).join("stat");
-    let text = std::fs::read_to_string(&path).map_err(|source| LoadError::File { path, source })?;
-    ticks(&text)
-        .map(|ticks| ticks as f64 / TICKS_PER_SECOND)
-        .ok_or_else(|| LoadError::Target(format!("cannot read the CPU time of process {pid}")))
-}
-
-/// utime + stime, the 14th and 15th field; the second is a name in parentheses that may hold blanks.
-fn ticks(stat: &str) -> Option<u64> {
-    let (_, after_name) = stat.rsplit_once(')')?;
-    let mut fields = after_name.split_whitespace().skip(11);
-    let user: u64 = fields.next()?.parse().ok()?;
-    let system: u64 = fields.next()?.parse().ok()?;
-    Some(user + system)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn cpu_time_is_read_behind_a_name_with_blanks() {
-        let stat = "42 (a (b) c) S 1 42 42 0 -1 4194560 100 0 0 0 250 50 0 0 20 0 8 0 100";
-        assert_eq!(ticks(stat), Some(300));
-        assert_eq!(ticks("42 (a"), None);
-        assert!(cpu_seconds(std::process::id()).is_ok());
-    }
 
     #[test]
     fn the_median_stands_in_the_middle() {

@@ -3,7 +3,8 @@
 # Holds the shop's own database and role, `shop`. Sourced by scripts/services.sh. Root runs the servers as another account: they refuse root.
 #
 # Environment: POSTGRES_BIN (a folder with initdb and pg_ctl; default: the newest that is installed),
-# SERVICES_STANDBYS, SERVICES_PASSWORD (of `postgres` and `shop`; default: a random one).
+# SERVICES_STANDBYS, SERVICES_PASSWORD (of `postgres` and `shop`; default: a random one), POSTGRES_PRELOAD
+# (libraries that servers load at their start, as pg_stat_statements; default: none).
 
 STANDBYS=${SERVICES_STANDBYS:-1}
 POSTGRES_MIN=15
@@ -125,6 +126,7 @@ port = $(node_port "$node")
 unix_socket_directories = ''
 cluster_name = '$(cat "$HOME_DIR/name")-node$node'
 $(! knows_tls || printf "ssl = on\nssl_cert_file = '%s'\nssl_key_file = '%s'\n" "$HOME_DIR/server.pem" "$HOME_DIR/server.key")
+$([ -z "${POSTGRES_PRELOAD:-}" ] || printf "shared_preload_libraries = '%s'\n" "$POSTGRES_PRELOAD")
 max_connections = 400
 shared_buffers = 256MB
 max_wal_size = 2GB

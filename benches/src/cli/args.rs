@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::stack::StackArgs;
 use crate::audit::Plant;
 use crate::client::{ProductsClient, Target, Urls};
 use crate::dataset;
@@ -37,6 +38,9 @@ pub(super) enum Command {
     Micro(MicroArgs),
     /// The shop beside a bare server, both running: throughput, latency, server CPU per request.
     Compare(CompareArgs),
+    /// The ledger and its pipeline on real services, beside the usual way. Servers are those of the
+    /// environment: `scripts/bench-stack.sh` starts them.
+    Stack(StackArgs),
     /// A short story with a sell-out, told and checked; needs the built-in catalogue.
     Story(StoryArgs),
     /// A bare actix-web server with the bytes of a cart add, to compare with.
@@ -363,7 +367,7 @@ fn some(skus: Vec<i64>) -> Result<Arc<[i64]>, LoadError> {
     Ok(skus.into())
 }
 
-fn positive(text: &str) -> Result<f64, String> {
+pub(super) fn positive(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(number) if number > 0.0 && number.is_finite() && number < 1e9 => Ok(number),
         _ => Err("must be a positive number".to_owned()),

@@ -137,7 +137,12 @@ impl Database {
 
     /// With nothing at all.
     pub async fn bare() -> Self {
-        let database = Self::empty(Servers::of_this_run()).await;
+        Self::bare_on(Servers::of_this_run()).await
+    }
+
+    /// With nothing at all, on servers of the test's own.
+    pub async fn bare_on(servers: Servers) -> Self {
+        let database = Self::empty(servers).await;
         let admin = admin(&database.servers.primary, "postgres").await;
         admin
             .batch_execute(&format!("create database {}", database.name))

@@ -7,7 +7,7 @@ use adapters::postgres::settings::PostgresSettings;
 use adapters::postgres::testing::Database;
 use domain::order::batch::Command;
 use domain::order::ports::LedgerError;
-use domain::testing::build::{draft, keyed, pay, place};
+use domain::testing::build::{cancel, draft, keyed, pay, place};
 use domain::testing::ledger_contract::{now, run, run_at};
 
 use crate::proxy::Proxy;
@@ -55,14 +55,16 @@ impl Proxied {
 #[tokio::test]
 async fn a_batch_takes_two_round_trips_whatever_is_in_it() {
     let loms = Proxied::new(1, &[(1, 10_000), (2, 10_000)]).await;
-    let first = run(&loms.ledger, &[place(draft(&[(1, 1)])), place(draft(&[(2, 1)]))]).await;
-    let [one, two] = [placed(&first[0]).get(), placed(&first[1]).get()];
+    let first = [[(1, 1)], [(2, 1)], [(1, 2)]].map(|lines| place(draft(&lines)));
+    let first = run(&loms.ledger, &first).await;
+    let [one, two, three] = [0, 1, 2].map(|at| placed(&first[at]).get());
     // BEGIN, lock stock; orders, items, events, stock, COMMIT.
     assert_eq!(loms.cost(&[place(draft(&[(1, 1), (2, 3)]))]).await, (2, 0, 7));
     // Its key is looked up, and recorded.
     assert_eq!(loms.cost(&[place(keyed(&[(1, 1)], "a"))]).await, (2, 0, 9));
     // BEGIN, lock orders, their items, stock; settle, events, stock, COMMIT.
     assert_eq!(loms.cost(&[pay(one)]).await, (2, 0, 8));
+    assert_eq!(loms.cost(&[cancel(three)]).await, (2, 0, 8));
     let mixed = [place(keyed(&[(1, 1)], "b")), pay(two), place(draft(&[(2, 2)]))];
     assert_eq!(loms.cost(&mixed).await, (2, 0, 12));
     // What changes nothing ends with a ROLLBACK.
@@ -70,7 +72,7 @@ async fn a_batch_takes_two_round_trips_whatever_is_in_it() {
     // The block of ids is exhausted: one more statement, and no round trip.
     let many: Vec<_> = (0..1_000).map(|_| place(draft(&[(1, 1)]))).collect();
     assert_eq!(loms.cost(&many).await, (2, 0, 8));
-    assert_eq!(contents(&loms.database.admin().await).await[0], 1_006);
+    assert_eq!(contents(&loms.database.admin().await).await[0], 1_007);
 }
 
 /// They wait for the first connection, and it shows the timeline of the server.
