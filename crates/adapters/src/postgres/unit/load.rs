@@ -45,60 +45,27 @@ pub(super) async fn load(
     // Taken before anything is awaited: other batches take of the same blocks.
     let mut own = ids.take(footprint.new_orders());
     let blocks = id_blocks::blocks(footprint.new_orders() - own.len());
+    let (has_orders, has_keys) = (!orders.is_empty(), !keys.is_empty());
+    let has_stock = has_orders || !skus.is_empty();
+    let (fresh, locked) = (&statements.next_order_ids, &statements.lock_orders);
+    let (items, stock, recorded) = (
+        &statements.items_of_orders,
+        &statements.lock_stock,
+        &statements.recorded_orders,
+    );
     // Polled first in this order, so sent in it.
     let (begun, fresh, locked, items, stock, recorded) = join!(
         to.run(Sql::Begin, client.batch_execute("BEGIN")),
-        async {
-            match blocks {
-                0 => Ok(Vec::new()),
-                _ => {
-                    to.run(Sql::NextOrderIds, statements.next_order_ids.bind(client, &blocks).all())
-                        .await
-                }
-            }
-        },
-        async {
-            match orders[..] {
-                [] => Ok(Vec::new()),
-                _ => {
-                    to.run(Sql::LockOrders, statements.lock_orders.bind(client, &orders).all())
-                        .await
-                }
-            }
-        },
-        async {
-            match orders[..] {
-                [] => Ok(Vec::new()),
-                _ => {
-                    to.run(
-                        Sql::ItemsOfOrders,
-                        statements.items_of_orders.bind(client, &orders).all(),
-                    )
-                    .await
-                }
-            }
-        },
-        async {
-            match (&skus[..], &orders[..]) {
-                ([], []) => Ok(Vec::new()),
-                _ => {
-                    to.run(Sql::LockStock, statements.lock_stock.bind(client, &skus, &orders).all())
-                        .await
-                }
-            }
-        },
-        async {
-            match keys[..] {
-                [] => Ok(Vec::new()),
-                _ => {
-                    to.run(
-                        Sql::RecordedOrders,
-                        statements.recorded_orders.bind(client, &users, &keys).all(),
-                    )
-                    .await
-                }
-            }
-        },
+        needed(blocks > 0, to, Sql::NextOrderIds, fresh.bind(client, &blocks).all()),
+        needed(has_orders, to, Sql::LockOrders, locked.bind(client, &orders).all()),
+        needed(has_orders, to, Sql::ItemsOfOrders, items.bind(client, &orders).all()),
+        needed(has_stock, to, Sql::LockStock, stock.bind(client, &skus, &orders).all()),
+        needed(
+            has_keys,
+            to,
+            Sql::RecordedOrders,
+            recorded.bind(client, &users, &keys).all()
+        ),
     );
     begun?;
     let mut rests = Vec::new();
@@ -115,6 +82,20 @@ pub(super) async fn load(
         stock: stock?,
         recorded: recorded?,
     })
+}
+
+/// Asks for what is needed; what is not, is nothing.
+async fn needed<T>(
+    is_needed: bool,
+    to: Statement<'_>,
+    sql: Sql,
+    statement: impl Future<Output = Result<Vec<T>, Error>>,
+) -> Result<Vec<T>, Error> {
+    if is_needed {
+        to.run(sql, statement).await
+    } else {
+        Ok(Vec::new())
+    }
 }
 
 impl Rows {
