@@ -167,8 +167,8 @@ async fn round(trouble: Trouble, sides: &[Side; 2], sql: &Sql, pipeline: &Pipeli
         holder(sql).await.as_deref() == Some(second.name)
     })
     .await;
-    // It needs something to publish: orders that were under way at the first one may hold up others.
-    until("the other publishes", BACK_WITHIN, async || {
+    let left = TAKEN_OVER_WITHIN.saturating_sub(struck.elapsed());
+    until("the other publishes", left, async || {
         second.published().await > idle
     })
     .await;
