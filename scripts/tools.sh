@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Finds the tools that the other scripts need, and installs what is missing: Python packages into
-# var/tools/py, Node packages into var/tools/node, a program of Go beside them (all ignored by git), the rest by apt. Sourced,
-# from the root of the repository. Each `need_…` does nothing when its tool is already there.
+# var/tools/py, Node packages into var/tools/node, a program of Go beside them (all ignored by git),
+# the rest by apt. Sourced, from the root of the repository. Each `need_…` does nothing when its tool
+# is already there.
 
 TOOLS_DIR="$PWD/var/tools"
 PATH="$TOOLS_DIR/py/bin:$PATH"

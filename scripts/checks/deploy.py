@@ -175,7 +175,7 @@ def check_kafka(environment):
 
 
 def check_layer():
-    """Makes the Dockerfile's layer of manifests somewhere else: every target that cargo finds in it has its file."""
+    """Makes the Dockerfile's layer of manifests somewhere else: every target that a manifest names has its file there."""
     stage = re.search(r" AS manifests\nCOPY \. \.\nRUN (.*?[^\\])\n", text("deploy/Dockerfile"), re.S)
     if not stage:
         return hold(False, "deploy/Dockerfile: the stage of manifests cannot be read")
@@ -189,9 +189,14 @@ def check_layer():
         done = subprocess.run(metadata, cwd=layer, capture_output=True, text=True, check=False)
         hold(done.returncode == 0, f"deploy/Dockerfile: cargo refuses the layer of manifests: {done.stderr.strip()}")
         packages = json.loads(done.stdout)["packages"] if done.returncode == 0 else []
-        for target in (target for package in packages for target in package["targets"]):
-            path = os.path.relpath(target["src_path"], layer)
-            hold(os.path.exists(target["src_path"]), f"deploy/Dockerfile: the layer of manifests lacks {path}")
+        for package in packages:
+            # Of a target without a path, whose file is missing, cargo says nothing.
+            named = re.findall(r'^\[\[(\w+)\]\]\nname = "([^"]+)"', text(package["manifest_path"]), re.M)
+            there = {(*target["kind"], target["name"]): target["src_path"] for target in package["targets"]}
+            for target in named:
+                hold(target in there, f"deploy/Dockerfile: the layer of manifests lacks {' '.join(target)} of {package['name']}")
+            for path in (path for path in there.values() if not os.path.exists(path)):
+                hold(False, f"deploy/Dockerfile: the layer of manifests lacks {os.path.relpath(path, layer)}")
 
 
 def check_dockerfile(defaults):
