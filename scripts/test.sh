@@ -44,7 +44,25 @@ step_shell() {
     printf 'shellcheck: %s scripts\n' "${#scripts[@]}"
     just --summary >/dev/null
     python3 scripts/checks/deploy.py
+    compose_specification
     find scripts -name '*.py' -print0 | xargs -0 -r -n 1 python3 -c 'import ast, sys; ast.parse(open(sys.argv[1]).read(), sys.argv[1])'
+}
+
+# The container files against the Compose specification, alone and together, as `just` gives them to Compose. Only
+# where Go is there: Debian's is too old, and nothing else here needs it.
+compose_specification() {
+    local files said
+    if ! need_compose_spec; then
+        NOTE="passed; SKIPPED: deploy/*compose.yaml against the Compose specification, which needs Go 1.24"
+        printf 'WARNING: %s\n' "$NOTE" >&2
+        return
+    fi
+    for files in compose.yaml 'compose.yaml monitoring/compose.yaml'; do
+        # shellcheck disable=SC2086 # a list
+        said=$(cd deploy && "$COMPOSE_SPEC" -format json $files 2>&1) || fail "deploy: $files: $said"
+        printf 'compose-go %s: deploy: %s\n' "$COMPOSE_GO_VERSION" "$files"
+    done
+    NOTE="passed, Compose specification by compose-go $COMPOSE_GO_VERSION"
 }
 
 # need_service NAME VARIABLE: a real server that is private to this run, unless one is told of by its

@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # Finds the tools that the other scripts need, and installs what is missing: Python packages into
-# var/tools/py, Node packages into var/tools/node (both ignored by git), the rest by apt. Sourced,
-# from the root of the repository. Each `need_…` does nothing when its tool is already there.
+# var/tools/py, Node packages into var/tools/node, a program of Go beside them (all ignored by git),
+# the rest by apt. Sourced, from the root of the repository. Each `need_…` does nothing when its tool
+# is already there.
 
 TOOLS_DIR="$PWD/var/tools"
 PATH="$TOOLS_DIR/py/bin:$PATH"
 export PATH PYTHONDONTWRITEBYTECODE=1
 PLAYWRIGHT_VERSION=1.65.1
+COMPOSE_GO_VERSION=v2.16.2
 
 fail() {
     printf 'error: %s\n' "$*" >&2
@@ -98,6 +100,19 @@ need_chromium() {
     fi
     export CHROMIUM
     export NODE_MODULES="$TOOLS_DIR/node/node_modules"
+}
+
+# The reader of the Compose specification that Compose itself is made of: COMPOSE_SPEC. Nobody packs it, Go builds it;
+# where Go is not there or cannot, this says why and fails, and the caller says what is not checked.
+need_compose_spec() {
+    local home=$TOOLS_DIR/compose-go-$COMPOSE_GO_VERSION
+    COMPOSE_SPEC=$home/compose-spec
+    [ ! -x "$COMPOSE_SPEC" ] || return 0
+    command -v go >/dev/null || { printf 'go is missing\n' >&2; return 1; }
+    printf 'building compose-go %s\n' "$COMPOSE_GO_VERSION"
+    mkdir -p "$home"
+    GOBIN=$home go install "github.com/compose-spec/compose-go/v2/cmd@$COMPOSE_GO_VERSION" || return 1
+    mv "$home/cmd" "$COMPOSE_SPEC"
 }
 
 # prometheus and promtool. Debian's package is only unpacked: installed, it would start a server of its own.
