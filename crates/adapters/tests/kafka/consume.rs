@@ -33,7 +33,7 @@ fn settings(kafka: &KafkaSettings) -> ConsumerSettings {
     }
 }
 
-fn join(kafka: &KafkaSettings) -> KafkaSource {
+pub(super) fn join(kafka: &KafkaSettings) -> KafkaSource {
     KafkaSource::join(settings(kafka)).unwrap()
 }
 
@@ -50,7 +50,7 @@ async fn next(source: &mut KafkaSource) -> Arrival {
 }
 
 /// Takes `count` deliveries; partitions that are revoked meanwhile are let go.
-async fn take(source: &mut KafkaSource, count: usize) -> Vec<Delivery> {
+pub(super) async fn take(source: &mut KafkaSource, count: usize) -> Vec<Delivery> {
     let mut all = Vec::new();
     while all.len() < count {
         match next(source).await {
@@ -75,12 +75,12 @@ async fn nothing_comes(source: &mut KafkaSource) {
     assert!(!matches!(more, Ok(Ok(Arrival::Deliveries(_)))), "{more:?}");
 }
 
-async fn commit(source: &mut KafkaSource, deliveries: &[Delivery]) {
+pub(super) async fn commit(source: &mut KafkaSource, deliveries: &[Delivery]) {
     let positions: Vec<Position> = deliveries.iter().map(|delivery| delivery.position).collect();
     source.commit(&positions).await.unwrap();
 }
 
-fn ids(deliveries: &[Delivery]) -> Vec<i64> {
+pub(super) fn ids(deliveries: &[Delivery]) -> Vec<i64> {
     let ids = deliveries.iter();
     let mut ids: Vec<i64> = ids
         .map(|delivery| delivery.content.as_ref().unwrap().event_id.parse().unwrap())
@@ -90,7 +90,7 @@ fn ids(deliveries: &[Delivery]) -> Vec<i64> {
 }
 
 /// Publishes an event of each order, with the number of the order as its id.
-async fn publish(topics: &Topics, orders: std::ops::Range<i64>) {
+pub(super) async fn publish(topics: &Topics, orders: std::ops::Range<i64>) {
     let events = orders.map(|n| event(n, n, OrderStatus::New, None)).collect();
     send_all(&publisher(&topics.settings), events).await;
 }
