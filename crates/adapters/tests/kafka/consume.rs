@@ -1,7 +1,7 @@
 //! Members of the consumer group on a real broker: where they begin, what they hold, what they leave
 //! behind, and what a broker that dies does to them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use adapters::events::partition_of;
@@ -33,7 +33,7 @@ fn settings(kafka: &KafkaSettings) -> ConsumerSettings {
     }
 }
 
-fn join(kafka: &KafkaSettings) -> KafkaSource {
+pub(super) fn join(kafka: &KafkaSettings) -> KafkaSource {
     KafkaSource::join(settings(kafka)).unwrap()
 }
 
@@ -50,7 +50,7 @@ async fn next(source: &mut KafkaSource) -> Arrival {
 }
 
 /// Takes `count` deliveries; partitions that are revoked meanwhile are let go.
-async fn take(source: &mut KafkaSource, count: usize) -> Vec<Delivery> {
+pub(super) async fn take(source: &mut KafkaSource, count: usize) -> Vec<Delivery> {
     let mut all = Vec::new();
     while all.len() < count {
         match next(source).await {
@@ -63,17 +63,24 @@ async fn take(source: &mut KafkaSource, count: usize) -> Vec<Delivery> {
     all
 }
 
+async fn take_some(source: &mut KafkaSource) -> Vec<Delivery> {
+    match next(source).await {
+        Arrival::Deliveries(deliveries) => deliveries,
+        other @ (Arrival::Revoked(_) | Arrival::Closed) => panic!("only deliveries are due: {other:?}"),
+    }
+}
+
 async fn nothing_comes(source: &mut KafkaSource) {
     let more = tokio::time::timeout(QUIET, source.next(100)).await;
     assert!(!matches!(more, Ok(Ok(Arrival::Deliveries(_)))), "{more:?}");
 }
 
-async fn commit(source: &mut KafkaSource, deliveries: &[Delivery]) {
+pub(super) async fn commit(source: &mut KafkaSource, deliveries: &[Delivery]) {
     let positions: Vec<Position> = deliveries.iter().map(|delivery| delivery.position).collect();
     source.commit(&positions).await.unwrap();
 }
 
-fn ids(deliveries: &[Delivery]) -> Vec<i64> {
+pub(super) fn ids(deliveries: &[Delivery]) -> Vec<i64> {
     let ids = deliveries.iter();
     let mut ids: Vec<i64> = ids
         .map(|delivery| delivery.content.as_ref().unwrap().event_id.parse().unwrap())
@@ -83,7 +90,7 @@ fn ids(deliveries: &[Delivery]) -> Vec<i64> {
 }
 
 /// Publishes an event of each order, with the number of the order as its id.
-async fn publish(topics: &Topics, orders: std::ops::Range<i64>) {
+pub(super) async fn publish(topics: &Topics, orders: std::ops::Range<i64>) {
     let events = orders.map(|n| event(n, n, OrderStatus::New, None)).collect();
     send_all(&publisher(&topics.settings), events).await;
 }
@@ -175,6 +182,39 @@ async fn a_partition_of_which_too_much_is_out_pauses_and_the_other_goes_on() {
     let offsets: Vec<i64> = more.iter().map(|delivery| delivery.position.offset).collect();
     assert_eq!(offsets, (10..20).collect::<Vec<_>>(), "it goes on where it paused");
     source.leave().await.unwrap();
+}
+
+/// The library remembers its pauses over assignments, whoever had the partition meanwhile.
+#[tokio::test]
+async fn a_partition_that_was_paused_when_it_was_taken_away_goes_on_when_it_comes_back() {
+    let topics = Topics::fresh(&Broker::shared(), &[]).await;
+    publish(&topics, 1..101).await;
+    let mut first = KafkaSource::join(ConsumerSettings {
+        held_max: 10,
+        ..settings(&topics.settings)
+    })
+    .unwrap();
+    let held = take(&mut first, 20).await;
+    nothing_comes(&mut first).await;
+    let mut second = join(&topics.settings);
+    let Arrival::Revoked(revoked) = next(&mut first).await else {
+        panic!("as much as may be held was delivered");
+    };
+    first.release(&revoked);
+    take_some(&mut second).await;
+    second.leave().await.unwrap();
+    // Nothing of it was handled: it comes again.
+    let again = take(&mut first, 10).await;
+    assert!(again.iter().all(|delivery| delivery.position.partition == revoked[0]));
+    commit(&mut first, &held).await;
+    commit(&mut first, &again).await;
+    let mut seen: BTreeSet<i64> = ids(&held).into_iter().chain(ids(&again)).collect();
+    while seen.len() < 100 {
+        let more = take_some(&mut first).await;
+        commit(&mut first, &more).await;
+        seen.extend(ids(&more));
+    }
+    first.leave().await.unwrap();
 }
 
 #[tokio::test]

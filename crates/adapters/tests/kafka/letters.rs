@@ -130,6 +130,47 @@ async fn one_that_ends_before_it_remembers_has_its_batch_sent_once_more() {
     assert_eq!(back(&topics).await, expected);
 }
 
+/// Connections are taken, also while nobody is there to speak: by a broker that stands still, and by
+/// what is none.
+#[tokio::test]
+async fn while_it_is_silent_it_fails_in_time_and_is_put_when_it_speaks() {
+    let broker = Broker::own();
+    let topics = Topics::fresh(&broker, &[]).await;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let bounded = |brokers: Vec<String>| KafkaSettings {
+        brokers,
+        connect_timeout: Duration::from_millis(500),
+        publish_timeout: Duration::from_secs(1),
+        ..topics.settings.clone()
+    };
+    let never = dead_letters(&bounded(vec![listener.local_addr().unwrap().to_string()]));
+    let letters = dead_letters(&bounded(topics.settings.brokers.clone()));
+    let fails = async |letters: &KafkaDeadLetters, id: i64| {
+        let delivery = delivery(id, b"silent".to_vec());
+        let put = tokio::time::timeout(PATIENCE, letters.put(&delivery, "planted"));
+        assert!(put.await.expect("in time").is_err());
+    };
+    fails(&never, 1).await;
+    let first = delivery(2, b"first".to_vec());
+    letters.put(&first, "planted").await.unwrap();
+    broker.freeze();
+    for _ in 0..2 {
+        fails(&letters, 3).await;
+    }
+    broker.thaw();
+    // The next attempts go to new connections; a broker that has just woken may need more than one.
+    let last = delivery(4, b"last".to_vec());
+    let insist = async { while letters.put(&last, "planted").await.is_err() {} };
+    tokio::time::timeout(PATIENCE, insist).await.expect("it speaks again");
+    let kept = read(&topics.settings).await;
+    let of = |value: &[u8]| {
+        kept.iter()
+            .filter(|letter| letter.value.as_deref() == Some(value))
+            .count()
+    };
+    assert!(of(b"first") == 1 && of(b"last") >= 1, "{kept:?}");
+}
+
 #[tokio::test]
 async fn while_nobody_answers_it_fails_in_time_and_so_does_looking() {
     let settings = KafkaSettings {

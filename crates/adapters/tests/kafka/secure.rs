@@ -6,8 +6,10 @@ use adapters::kafka::client::KafkaClient;
 use adapters::kafka::settings::{Authority, AuthorityError, KafkaSettings, Login, Mechanism, Security};
 use adapters::kafka::testing::{Broker, Topics};
 use adapters::kafka::topics::ensure;
+use domain::notify::ports::EventSource;
 use domain::order::ports::EventPublisher;
 
+use super::consume::{commit, ids, join, publish, take};
 use super::support::{assert_complete, publisher, trade};
 
 /// The same topics by the door for who has a password.
@@ -27,6 +29,28 @@ async fn events_pass_by_every_mechanism() {
         let published = publisher(&secured(&topics, mechanism)).publish(trade(1, 10)).await;
         assert!(published.error.is_none(), "{mechanism:?}: {published:?}");
         assert_complete(&topics.read(&topics.settings.topic).await, 1..11);
+    }
+}
+
+#[tokio::test]
+async fn a_member_of_the_group_receives_and_commits_by_every_mechanism() {
+    for mechanism in Mechanism::ALL {
+        let topics = Topics::fresh(&Broker::shared(), &[]).await;
+        publish(&topics, 1..11).await;
+        let mut source = join(&secured(&topics, mechanism));
+        let got = take(&mut source, 10).await;
+        assert_eq!(ids(&got), (1..11).collect::<Vec<_>>(), "{mechanism:?}");
+        assert!(source.health().answers());
+        commit(&mut source, &got).await;
+        source.leave().await.unwrap();
+        publish(&topics, 11..12).await;
+        let mut next = join(&secured(&topics, mechanism));
+        assert_eq!(
+            ids(&take(&mut next, 1).await),
+            [11],
+            "{mechanism:?}: positions are kept"
+        );
+        next.leave().await.unwrap();
     }
 }
 
@@ -68,6 +92,10 @@ async fn what_is_wrong_is_refused() {
         assert!(looked.is_err(), "{what}");
         let looked = ensure(&settings, &[], Duration::from_secs(3)).await;
         assert!(looked.is_err(), "{what}, by the other client");
+        let mut member = join(&settings);
+        let told = tokio::time::timeout(Duration::from_secs(60), member.next(1)).await;
+        assert!(told.expect("it is told").is_err(), "{what}, by a member");
+        assert!(!member.health().answers(), "{what}");
     }
 }
 

@@ -1,8 +1,10 @@
 //! Where the notifier's events go in this process: a line, or first a webhook and then a line.
 
+use std::io;
+
 use adapters::kafka::consumer::ConsumerSettings;
 use adapters::kafka::settings::KafkaSettings;
-use adapters::lines::LineSink;
+use adapters::lines::{LineSink, TakesLines};
 use adapters::webhook::{Webhook, WebhookError, WebhookSettings};
 use domain::clock::Clock;
 use domain::notify::ports::{EventSink, Position, Received, SinkError};
@@ -16,6 +18,12 @@ use crate::telemetry::Output;
 pub struct Sink {
     webhook: Option<Webhook>,
     lines: LineSink<Output>,
+}
+
+impl TakesLines for Output {
+    fn take(&self, lines: &[u8]) -> (usize, io::Result<()>) {
+        self.take_lines(lines)
+    }
 }
 
 impl EventSink for Sink {

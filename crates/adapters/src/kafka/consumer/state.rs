@@ -20,7 +20,6 @@ struct Partition {
     sent: Option<i64>,
     /// What the broker is known to keep.
     committed: Option<i64>,
-    paused: bool,
 }
 
 /// The most bytes of a partition that are out: they are few, unless somebody sends what is no event.
@@ -40,6 +39,9 @@ impl Partition {
 #[derive(Debug, Default)]
 pub(super) struct State {
     partitions: BTreeMap<i32, Partition>,
+    /// What the library was told to pause and not to go on with. It remembers that of a partition also
+    /// while that is somebody else's, so it has no end with an assignment.
+    paused: BTreeSet<i32>,
     /// Revoked, and still being handled.
     unreleased: BTreeSet<i32>,
     /// Nothing more is to be taken in.
@@ -77,6 +79,13 @@ impl State {
             self.unreleased.remove(number);
             self.partitions.remove(number);
         }
+    }
+
+    /// The consumer of the library has ended: nothing is ours, and another one knows of no pauses.
+    pub(super) fn begin_anew(&mut self) {
+        self.partitions.clear();
+        self.paused.clear();
+        self.unreleased.clear();
     }
 
     /// The partitions that are ours.
@@ -149,22 +158,29 @@ impl State {
     /// may be, and which may go on, because only half as many are. Both are taken as done.
     pub(super) fn balance(&mut self, held_max: usize) -> (Vec<i32>, Vec<i32>) {
         let (mut pause, mut resume) = (Vec::new(), Vec::new());
-        for (number, partition) in &mut self.partitions {
-            if !partition.paused && (partition.is_full(held_max) || self.closing) {
-                partition.paused = true;
+        for (number, partition) in &self.partitions {
+            let paused = self.paused.contains(number);
+            if !paused && (partition.is_full(held_max) || self.closing) {
                 pause.push(*number);
-            } else if partition.paused && partition.has_room(held_max) && !self.closing {
-                partition.paused = false;
+            } else if paused && partition.has_room(held_max) && !self.closing {
                 resume.push(*number);
             }
         }
+        self.paused.extend(&pause);
+        self.paused.retain(|number| !resume.contains(number));
         (pause, resume)
+    }
+
+    /// What [`State::balance`] took as done was not done: it is asked for again.
+    pub(super) fn not_balanced(&mut self, not_paused: &[i32], not_resumed: &[i32]) {
+        self.paused.retain(|number| !not_paused.contains(number));
+        self.paused.extend(not_resumed);
     }
 
     /// Whether a partition would have to pause now.
     fn is_full(&self, held_max: usize) -> bool {
-        let mut partitions = self.partitions.values();
-        partitions.any(|partition| !partition.paused && partition.is_full(held_max))
+        let mut partitions = self.partitions.iter();
+        partitions.any(|(number, partition)| !self.paused.contains(number) && partition.is_full(held_max))
     }
 
     /// How far a partition is behind its end.
@@ -293,6 +309,39 @@ mod tests {
             (vec![0, 1], vec![]),
             "at the end nothing more comes in"
         );
+    }
+
+    #[test]
+    fn a_partition_that_was_paused_when_it_went_goes_on_when_it_comes_back() {
+        let mut state = State::default();
+        state.assign(&[0]);
+        state.deliver(at(0, 0), 1);
+        assert_eq!(state.balance(1), (vec![0], vec![]));
+        state.forget(&[0]);
+        assert_eq!(state.balance(1), (vec![], vec![]), "it is somebody else's");
+        state.assign(&[0]);
+        assert_eq!(state.balance(1), (vec![], vec![0]));
+        assert_eq!(state.balance(1), (vec![], vec![]));
+        // Another consumer of the library has paused nothing.
+        state.deliver(at(0, 0), 1);
+        assert_eq!(state.balance(1), (vec![0], vec![]));
+        state.begin_anew();
+        state.assign(&[0]);
+        assert_eq!(state.balance(1), (vec![], vec![]));
+    }
+
+    #[test]
+    fn what_could_not_be_paused_or_go_on_is_asked_for_again() {
+        let mut state = State::default();
+        state.assign(&[0]);
+        state.deliver(at(0, 0), 1);
+        assert_eq!(state.balance(1), (vec![0], vec![]));
+        state.not_balanced(&[0], &[]);
+        assert_eq!(state.balance(1), (vec![0], vec![]));
+        state.note(&[at(0, 0)]);
+        assert_eq!(state.balance(1), (vec![], vec![0]));
+        state.not_balanced(&[], &[0]);
+        assert_eq!(state.balance(1), (vec![], vec![0]));
     }
 
     #[test]

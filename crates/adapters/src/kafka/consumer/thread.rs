@@ -10,7 +10,7 @@ use domain::trace::TraceContext;
 use metrics::Counter;
 use parking_lot::Mutex;
 use rdkafka::consumer::Consumer;
-use rdkafka::error::{KafkaError as LibraryError, RDKafkaErrorCode};
+use rdkafka::error::{KafkaError as LibraryError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers, Message as _};
 use rdkafka::{ClientConfig, TopicPartitionList};
 use tokio::sync::mpsc::error::TrySendError;
@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::super::measured::{DESTINATION, Requests};
 use super::config::member_config;
 use super::context::{Context, Member};
-use super::state::Shared;
+use super::state::{Shared, State};
 use super::{CannotBuild, ConsumeError, ConsumerSettings, Sent};
 use crate::events::{EVENT_ID, Message, TRACEPARENT};
 use crate::metrics::MESSAGES_CONSUMED;
@@ -127,7 +127,7 @@ impl Thread {
             let ours = self.shared.lock().ours();
             self.outlet.send(Sent::Revoked(ours.clone()));
             drop(member);
-            self.shared.change(|state| state.forget(&ours));
+            self.shared.change(State::begin_anew);
             self.outlet.offer(Sent::Failure(ConsumeError::Fatal(fatal)));
             member = loop {
                 if self.shared.pause(AGAIN_AFTER) {
@@ -187,13 +187,30 @@ impl Thread {
     }
 
     fn pause_and_resume(&self, member: &Member, (pause, resume): &(Vec<i32>, Vec<i32>)) {
-        let done = self
-            .list(pause)
-            .map_or(Ok(()), |list| member.pause(&list))
-            .and_then(|()| self.list(resume).map_or(Ok(()), |list| member.resume(&list)));
-        if let Err(error) = done {
-            self.complain(error);
+        let not_paused = self.move_all(pause, |list| member.pause(list));
+        let not_resumed = self.move_all(resume, |list| member.resume(list));
+        if !not_paused.is_empty() || !not_resumed.is_empty() {
+            self.shared.lock().not_balanced(&not_paused, &not_resumed);
         }
+    }
+
+    /// Those of the partitions with which it failed, as a whole or alone.
+    fn move_all(&self, numbers: &[i32], by: impl FnOnce(&TopicPartitionList) -> KafkaResult<()>) -> Vec<i32> {
+        let Some(list) = self.list(numbers) else {
+            return Vec::new();
+        };
+        if let Err(error) = by(&list) {
+            self.complain(error);
+            return numbers.to_vec();
+        }
+        let mut failed = Vec::new();
+        for element in list.elements() {
+            if let Err(error) = element.error() {
+                self.complain(LibraryError::PauseResume(error.to_string()));
+                failed.push(element.partition());
+            }
+        }
+        failed
     }
 
     fn list(&self, partitions: &[i32]) -> Option<TopicPartitionList> {
