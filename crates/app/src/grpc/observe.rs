@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use adapters::metrics::{Calls, GRPC_CODES, grpc_label};
+use adapters::metrics::{Calls, GRPC_CODES, OTHER, grpc_label};
 use futures::FutureExt;
 use metrics::Label;
 use opentelemetry::KeyValue;
@@ -31,11 +31,9 @@ const METHODS: [&str; 7] = [
     "/loms.v1.Loms/OrderCancel",
     "/loms.v1.Loms/StocksInfo",
     "/grpc.health.v1.Health/Check",
-    "_OTHER",
+    OTHER,
 ];
-/// Where the routine begins in [`METHODS`].
-const ROUTINE: usize = 5;
-/// Where probes are in [`METHODS`].
+/// Where probes are in [`METHODS`]: the routine.
 const HEALTH: usize = 5;
 
 type Handles = [[OnceLock<Calls>; GRPC_CODES]; METHODS.len()];
@@ -210,7 +208,7 @@ impl Shared {
             route: METHODS[method],
             status: Code::Cancelled as u16,
             took,
-            importance: if method >= ROUTINE {
+            importance: if method == HEALTH {
                 Importance::Routine
             } else {
                 Importance::Cancelled
@@ -251,7 +249,7 @@ impl Shared {
         });
         let importance = match failed {
             true => Importance::Failure,
-            false if method >= ROUTINE => Importance::Routine,
+            false if method == HEALTH => Importance::Routine,
             false => Importance::Normal,
         };
         let status = u16::try_from(code as i32).unwrap_or(u16::MAX);
