@@ -119,7 +119,7 @@ where
         } else {
             Importance::Normal
         };
-        let span = self.shared.tracing.request(span_name(method), importance, header);
+        let span = self.shared.tracing.request(label(method), importance, header);
         let shared = Arc::clone(&self.shared);
         let mut running = Running {
             shared: Arc::clone(&shared),
@@ -170,9 +170,9 @@ fn mend<B>(answer: &mut Response<B>) -> Code {
     }
 }
 
-/// A method as the semantic conventions have it; one that nobody knows is `_OTHER`.
-fn span_name(method: usize) -> &'static str {
-    METHODS[method].strip_prefix('/').unwrap_or("_OTHER")
+/// A method as the semantic conventions have it, in metrics and spans.
+fn label(method: usize) -> &'static str {
+    METHODS[method].trim_start_matches('/')
 }
 
 /// A call whose caller may be gone before its answer: then it is dropped.
@@ -222,7 +222,7 @@ impl Shared {
         let at = usize::try_from(number).unwrap_or(0).min(GRPC_CODES - 1);
         let calls = known[at].get_or_init(|| {
             let labels = vec![
-                Label::from_static_parts("rpc_method", METHODS[method].trim_start_matches('/')),
+                Label::from_static_parts("rpc_method", label(method)),
                 Label::from_static_parts("rpc_response_status_code", grpc_label(number)),
             ];
             Calls::new(&RPC_CALLS, &RPC_SECONDS, labels)
@@ -238,7 +238,7 @@ impl Shared {
         );
         let is_error = failed || matches!(code, Code::Unimplemented | Code::DataLoss);
         span.end(is_error, || {
-            let (name, code) = (span_name(method), adapters::grpc::code_name(code));
+            let (name, code) = (label(method), grpc_label(code as i32));
             let mut attributes = vec![
                 KeyValue::new("rpc.system.name", "grpc"),
                 KeyValue::new("rpc.method", name),
