@@ -170,6 +170,14 @@ fn mend<B>(answer: &mut Response<B>) -> Code {
     }
 }
 
+/// Whether it is a failure of ours, and not of who called.
+const fn is_fault(code: Code) -> bool {
+    matches!(
+        code,
+        Code::Internal | Code::Unknown | Code::Unavailable | Code::DeadlineExceeded | Code::DataLoss
+    )
+}
+
 /// A method as the semantic conventions have it, in metrics and spans.
 fn label(method: usize) -> &'static str {
     METHODS[method].trim_start_matches('/')
@@ -232,11 +240,10 @@ impl Shared {
 
     fn tell(&self, method: usize, code: Code, took: Duration, span: &crate::telemetry::trace::RequestSpan) {
         let route = METHODS[method];
-        let failed = matches!(
-            code,
-            Code::Internal | Code::Unknown | Code::Unavailable | Code::DeadlineExceeded
-        );
-        let is_error = failed || matches!(code, Code::Unimplemented | Code::DataLoss);
+        let is_fault = is_fault(code);
+        // The conventions have it among the errors of a server; to us it is a method that nobody knows,
+        // which any caller may ask for: no warning in the log.
+        let is_error = is_fault || matches!(code, Code::Unimplemented);
         span.end(is_error, || {
             let (name, code) = (label(method), grpc_label(code as i32));
             let mut attributes = vec![
@@ -247,7 +254,7 @@ impl Shared {
             attributes.extend(is_error.then(|| KeyValue::new("error.type", code)));
             (name.to_owned(), attributes)
         });
-        let importance = match failed {
+        let importance = match is_fault {
             true => Importance::Failure,
             false if method == HEALTH => Importance::Routine,
             false => Importance::Normal,
