@@ -146,6 +146,9 @@ async fn a_request_whose_caller_is_gone_counts_as_cancelled() {
         .until(async || products.said("request cancelled").len() == 1)
         .await;
     let line = &products.said("request cancelled")[0];
-    assert_eq!((&line["status"], &line["route"]), (&499.into(), &"/product/{sku}".into()));
+    assert_eq!(
+        (&line["status"], &line["route"]),
+        (&499.into(), &"/product/{sku}".into())
+    );
     products.stop().await;
 }
