@@ -3,7 +3,7 @@
 use reqwest::{Error, Response};
 
 use crate::metrics::{
-    CANCELLED, CONNECTION, CallTable, HTTP_CLIENT_REQUESTS, HTTP_CLIENT_SECONDS, NONE, TIMEOUT, status_label,
+    CANCELLED, CONNECTION, CallTable, HTTP_CLIENT_REQUESTS, HTTP_CLIENT_SECONDS, NONE, OTHER, TIMEOUT, status_label,
 };
 
 /// The requests of one client.
@@ -49,6 +49,6 @@ pub(crate) fn error_type(error: &Error) -> &'static str {
     match error {
         error if error.is_timeout() => TIMEOUT,
         error if error.is_connect() => CONNECTION,
-        _ => "other",
+        _ => OTHER,
     }
 }

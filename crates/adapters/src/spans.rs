@@ -17,6 +17,8 @@ use opentelemetry::trace::{
 };
 use opentelemetry::{Context, KeyValue, StringValue, global};
 
+use crate::metrics::{CANCELLED, TIMEOUT, overdue};
+
 /// Who makes the spans.
 const SCOPE: &str = "app";
 
@@ -122,7 +124,7 @@ struct Dropped<'s>(&'s Span);
 
 impl Drop for Dropped<'_> {
     fn drop(&mut self) {
-        self.0.fail(|| "cancelled".into());
+        self.0.fail(|| if overdue() { TIMEOUT } else { CANCELLED }.into());
     }
 }
 

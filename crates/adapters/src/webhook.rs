@@ -197,10 +197,7 @@ impl EventSink for Webhook {
         // The URL is the operator's, and may have a secret in it: it is no label.
         let answer = self.outgoing.measure("POST", "{webhook}", request.send(), error_type);
         let answer = span.around(answer).await.map_err(|error| {
-            span.fail(|| match error_type(&error) {
-                "other" => "_OTHER".into(),
-                known => known.into(),
-            });
+            span.fail(|| error_type(&error).into());
             Fault::NoAnswer(error.without_url())
         })?;
         let status = answer.status();

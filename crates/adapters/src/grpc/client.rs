@@ -17,9 +17,9 @@ use tonic::metadata::{Ascii, MetadataMap, MetadataValue};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, ConnectError, Request, Status};
 
+use super::IDEMPOTENCY_KEY;
 use super::proto::loms_client::LomsClient;
 use super::proto::{Item, OrderCreateRequest, StocksInfoRequest};
-use super::{IDEMPOTENCY_KEY, code_name};
 use crate::metrics::{CallTable, RPC_CLIENT_CALLS, RPC_CLIENT_SECONDS, grpc_label};
 use crate::spans::{self, Span};
 
@@ -105,8 +105,8 @@ impl GrpcLoms {
         let ended = span.around(bounded).await;
         let answer = ended.unwrap_or_else(|_| Err(Status::deadline_exceeded("no answer in time")));
         let code = answer.as_ref().map_or_else(Status::code, |_| Code::Ok);
-        running.end([method, grpc_label(code as i32)]);
-        let code = code_name(code);
+        let code = grpc_label(code as i32);
+        running.end([method, code]);
         span.tell(|| vec![KeyValue::new("rpc.response.status_code", code)]);
         if answer.is_err() {
             span.fail(|| code.into());

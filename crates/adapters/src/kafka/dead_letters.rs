@@ -54,7 +54,7 @@ pub async fn put(client: &KafkaClient, letter: Outgoing) -> Result<(), KafkaErro
     match appended.await {
         Ok(offset) => spans::appended(&span, partition, offset),
         Err(error) => {
-            span.fail(|| error.kind().into());
+            span.fail(|| error.error_type().into());
             return Err(error);
         }
     }

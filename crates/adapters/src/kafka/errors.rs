@@ -5,6 +5,8 @@ use std::time::Duration;
 use domain::error::{Cause, cause};
 use rskafka::client::error::{Error, ProtocolError};
 
+use crate::metrics::{CONNECTION, REFUSED, TIMEOUT};
+
 /// Why a call of a broker has no result.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum KafkaError {
@@ -47,15 +49,13 @@ impl KafkaError {
         }
     }
 
-    /// Which kind of error it is, in a word.
+    /// What metrics and spans call it.
     #[must_use]
-    pub const fn kind(&self) -> &'static str {
+    pub const fn error_type(&self) -> &'static str {
         match self {
-            Self::Unreachable(_) => "unreachable",
-            Self::Silent(_) => "timeout",
-            Self::NoTopic(_) => "no_topic",
-            Self::Refused(_) => "refused",
-            Self::Failed(_) => "broker_failed",
+            Self::Silent(_) => TIMEOUT,
+            Self::Unreachable(_) | Self::Failed(_) => CONNECTION,
+            Self::NoTopic(_) | Self::Refused(_) => REFUSED,
         }
     }
 

@@ -65,7 +65,8 @@ pub(super) struct Running<'a> {
 impl Running<'_> {
     pub(super) fn end(mut self, error: Option<&KafkaError>) {
         self.ended = true;
-        self.requests.note(error.map_or(NONE, error_type), &self.watch);
+        self.requests
+            .note(error.map_or(NONE, KafkaError::error_type), &self.watch);
     }
 }
 
@@ -75,14 +76,6 @@ impl Drop for Running<'_> {
             self.requests
                 .note(if overdue() { TIMEOUT } else { CANCELLED }, &self.watch);
         }
-    }
-}
-
-const fn error_type(error: &KafkaError) -> &'static str {
-    match error {
-        KafkaError::Silent(_) => TIMEOUT,
-        KafkaError::Unreachable(_) | KafkaError::Failed(_) => CONNECTION,
-        KafkaError::NoTopic(_) | KafkaError::Refused(_) => REFUSED,
     }
 }
 

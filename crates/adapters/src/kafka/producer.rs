@@ -141,7 +141,7 @@ impl<C: Clock> KafkaPublisher<C> {
                 },
                 Err(error) => {
                     let failed = part.iter_mut().chain(parts.iter_mut().flatten());
-                    failed.for_each(|parcel| parcel.sending.failed(error.kind()));
+                    failed.for_each(|parcel| parcel.sending.failed(error.error_type()));
                     return Err(error);
                 }
             }

@@ -8,6 +8,7 @@ use opentelemetry::trace::SpanKind;
 use super::record::Outgoing;
 use super::settings::KafkaSettings;
 use crate::events::EVENT_ID;
+use crate::metrics::TIMEOUT;
 use crate::spans::{Description, Span};
 
 /// The sending of one event. What is dropped before its end is known has failed.
@@ -39,8 +40,8 @@ impl Sending {
         self.has_ended = true;
     }
 
-    pub(super) fn failed(&mut self, kind: &'static str) {
-        self.span.fail(|| kind.into());
+    pub(super) fn failed(&mut self, error_type: &'static str) {
+        self.span.fail(|| error_type.into());
         self.has_ended = true;
     }
 }
@@ -48,7 +49,7 @@ impl Sending {
 impl Drop for Sending {
     fn drop(&mut self) {
         if !self.has_ended {
-            self.failed("timeout");
+            self.failed(TIMEOUT);
         }
     }
 }

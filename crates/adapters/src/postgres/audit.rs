@@ -361,16 +361,17 @@ impl Snapshot<'_> {
             checks::keys().bind(&self.transaction, &self.limit).all(),
         )
         .await?;
-        // The key itself is not told: it is its owner's.
+        // Neither the key nor a user is told: the words go into the log.
         Ok(Found::of(
             rows,
             |row| row.found,
             |row| {
-                let owner = Shown(row.owner);
-                format!(
-                    "user {} has a key of order {} of user {owner}, {} keys in all",
-                    row.user_id, row.order_id, row.keys
-                )
+                let whose = match row.owner {
+                    None => ", which is not there",
+                    Some(owner) if owner != row.user_id => " of another user",
+                    Some(_) => "",
+                };
+                format!("a key of order {}{whose}, {} keys in all", row.order_id, row.keys)
             },
         ))
     }

@@ -12,7 +12,8 @@ use metrics::Label;
 
 pub(super) use crate::metrics::within;
 use crate::metrics::{
-    CANCELLED, CONNECTION as BROKEN, Calls, DB_OPERATIONS, DB_SECONDS, NONE, Stopwatch, TIMEOUT, overdue,
+    CANCELLED, CONNECTION as BROKEN, Calls, DB_OPERATIONS, DB_SECONDS, NONE, OTHER as UNKNOWN, Stopwatch, TIMEOUT,
+    overdue,
 };
 
 macro_rules! statements {
@@ -87,7 +88,7 @@ impl Sql {
 
 /// Why a statement failed: by us, by the way to the server, then the classes of SQLSTATE.
 const ERRORS: [&str; 18] = [
-    NONE, TIMEOUT, CANCELLED, BROKEN, "other", "08", "22", "23", "25", "40", "42", "53", "54", "55", "57", "58", "P0",
+    NONE, TIMEOUT, CANCELLED, BROKEN, UNKNOWN, "08", "22", "23", "25", "40", "42", "53", "54", "55", "57", "58", "P0",
     "XX",
 ];
 const NO_ERROR: usize = 0;
@@ -195,7 +196,7 @@ mod tests {
         let of = |state| ERRORS[class(state)];
         assert_eq!(
             ["55P03", "23505", "XX000", "0A000"].map(of),
-            ["55", "23", "XX", "other"]
+            ["55", "23", "XX", "_OTHER"]
         );
     }
 

@@ -12,6 +12,7 @@ use tokio_postgres::Error;
 
 use super::connect::Connector;
 use super::measured::{Sql, measured, measured_commit};
+use crate::metrics::CONNECTION;
 use crate::spans::{self, Description, Span};
 
 /// Where statements go.
@@ -92,7 +93,6 @@ fn note(span: &Span, error: &Error) {
             span.tell(|| vec![KeyValue::new("db.response.status_code", state.code().to_owned())]);
             span.fail(|| state.code().to_owned().into());
         }
-        None if error.is_closed() => span.fail(|| "closed".into()),
-        None => span.fail(|| "_OTHER".into()),
+        None => span.fail(|| CONNECTION.into()),
     }
 }

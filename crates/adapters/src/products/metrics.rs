@@ -5,6 +5,7 @@ use http::Extensions;
 use reqwest::{Request, Response};
 use reqwest_middleware::{Error, Middleware, Next, Result};
 
+use crate::metrics::OTHER;
 use crate::outgoing::{Outgoing, error_type};
 
 /// What a request asks for, without its ids: the value of the label `url_template`.
@@ -27,6 +28,6 @@ impl Middleware for Measured {
 pub(super) fn fault(error: &Error) -> &'static str {
     match error {
         Error::Reqwest(error) => error_type(error),
-        Error::Middleware(_) => "other",
+        Error::Middleware(_) => OTHER,
     }
 }

@@ -50,10 +50,7 @@ impl Middleware for Traced {
                     span.fail(|| status.as_u16().to_string().into());
                 }
             }
-            Err(error) => span.fail(|| match fault(error) {
-                "other" => "_OTHER".into(),
-                known => known.into(),
-            }),
+            Err(error) => span.fail(|| fault(error).into()),
         }
         answer
     }

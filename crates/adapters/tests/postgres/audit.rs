@@ -203,12 +203,12 @@ planted! {
     a_later_event_that_was_sent: SentInOrder by "delete from outbox where event_id in (10, 12, 15)"
         is ["order 5: event 10 was sent, event 9 was not", "order 6: event 15 was sent, event 11 was not"];
     a_key_of_another_user: Keys by "update idempotency_keys set user_id = 77 where key = 'a'"
-        is ["user 77 has a key of order 1 of user 1, 1 keys in all"];
+        is ["a key of order 1 of another user, 1 keys in all"];
     a_key_of_no_order: Keys by "update idempotency_keys set order_id = 99 where key = 'a'"
-        is ["user 1 has a key of order 99 of user none, 1 keys in all"];
+        is ["a key of order 99, which is not there, 1 keys in all"];
     two_keys_of_one_order: Keys by "insert into idempotency_keys values (1, 'c', 1, now())"
-        is ["user 1 has a key of order 1 of user 1, 2 keys in all",
-            "user 1 has a key of order 1 of user 1, 2 keys in all"];
+        is ["a key of order 1, 2 keys in all",
+            "a key of order 1, 2 keys in all"];
 }
 
 /// Where an order and its status part, the stock does too.

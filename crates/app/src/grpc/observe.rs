@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use adapters::metrics::{Calls, GRPC_CODES, grpc_label};
+use adapters::metrics::{Calls, GRPC_CODES, OTHER, grpc_label};
 use futures::FutureExt;
 use metrics::Label;
 use opentelemetry::KeyValue;
@@ -31,11 +31,9 @@ const METHODS: [&str; 7] = [
     "/loms.v1.Loms/OrderCancel",
     "/loms.v1.Loms/StocksInfo",
     "/grpc.health.v1.Health/Check",
-    "_OTHER",
+    OTHER,
 ];
-/// Where the routine begins in [`METHODS`].
-const ROUTINE: usize = 5;
-/// Where probes are in [`METHODS`].
+/// Where probes are in [`METHODS`]: the routine.
 const HEALTH: usize = 5;
 
 type Handles = [[OnceLock<Calls>; GRPC_CODES]; METHODS.len()];
@@ -121,7 +119,7 @@ where
         } else {
             Importance::Normal
         };
-        let span = self.shared.tracing.request(span_name(method), importance, header);
+        let span = self.shared.tracing.request(label(method), importance, header);
         let shared = Arc::clone(&self.shared);
         let mut running = Running {
             shared: Arc::clone(&shared),
@@ -172,9 +170,17 @@ fn mend<B>(answer: &mut Response<B>) -> Code {
     }
 }
 
-/// A method as the semantic conventions have it; one that nobody knows is `_OTHER`.
-fn span_name(method: usize) -> &'static str {
-    METHODS[method].strip_prefix('/').unwrap_or("_OTHER")
+/// Whether it is a failure of ours, and not of who called.
+const fn is_fault(code: Code) -> bool {
+    matches!(
+        code,
+        Code::Internal | Code::Unknown | Code::Unavailable | Code::DeadlineExceeded | Code::DataLoss
+    )
+}
+
+/// A method as the semantic conventions have it, in metrics and spans.
+fn label(method: usize) -> &'static str {
+    METHODS[method].trim_start_matches('/')
 }
 
 /// A call whose caller may be gone before its answer: then it is dropped.
@@ -210,7 +216,7 @@ impl Shared {
             route: METHODS[method],
             status: Code::Cancelled as u16,
             took,
-            importance: if method >= ROUTINE {
+            importance: if method == HEALTH {
                 Importance::Routine
             } else {
                 Importance::Cancelled
@@ -224,7 +230,7 @@ impl Shared {
         let at = usize::try_from(number).unwrap_or(0).min(GRPC_CODES - 1);
         let calls = known[at].get_or_init(|| {
             let labels = vec![
-                Label::from_static_parts("rpc_method", METHODS[method].trim_start_matches('/')),
+                Label::from_static_parts("rpc_method", label(method)),
                 Label::from_static_parts("rpc_response_status_code", grpc_label(number)),
             ];
             Calls::new(&RPC_CALLS, &RPC_SECONDS, labels)
@@ -234,13 +240,12 @@ impl Shared {
 
     fn tell(&self, method: usize, code: Code, took: Duration, span: &crate::telemetry::trace::RequestSpan) {
         let route = METHODS[method];
-        let failed = matches!(
-            code,
-            Code::Internal | Code::Unknown | Code::Unavailable | Code::DeadlineExceeded
-        );
-        let is_error = failed || matches!(code, Code::Unimplemented | Code::DataLoss);
+        let is_fault = is_fault(code);
+        // The conventions have it among the errors of a server; to us it is a method that nobody knows,
+        // which any caller may ask for: no warning in the log.
+        let is_error = is_fault || matches!(code, Code::Unimplemented);
         span.end(is_error, || {
-            let (name, code) = (span_name(method), adapters::grpc::code_name(code));
+            let (name, code) = (label(method), grpc_label(code as i32));
             let mut attributes = vec![
                 KeyValue::new("rpc.system.name", "grpc"),
                 KeyValue::new("rpc.method", name),
@@ -249,9 +254,9 @@ impl Shared {
             attributes.extend(is_error.then(|| KeyValue::new("error.type", code)));
             (name.to_owned(), attributes)
         });
-        let importance = match failed {
+        let importance = match is_fault {
             true => Importance::Failure,
-            false if method >= ROUTINE => Importance::Routine,
+            false if method == HEALTH => Importance::Routine,
             false => Importance::Normal,
         };
         let status = u16::try_from(code as i32).unwrap_or(u16::MAX);

@@ -7,6 +7,7 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use slog::{Logger, warn};
 
 use super::problem::ErrorStyle;
+use super::resource;
 use crate::profiling::{ProfileError, Profiles};
 use crate::telemetry::{LevelChange, Levels, LogLevels, chain};
 
@@ -35,7 +36,7 @@ impl DebugPages {
     pub(super) fn mount(&self, config: &mut ServiceConfig) {
         if let Some(page) = &self.levels {
             config.app_data(Data::new(page.clone())).service(
-                web::resource("/debug/log")
+                resource("/debug/log")
                     .route(web::get().to(levels))
                     .route(web::put().to(change_levels))
                     .route(web::delete().to(levels_of_settings)),
@@ -44,8 +45,8 @@ impl DebugPages {
         if let Some(profiles) = &self.profiles {
             config
                 .app_data(Data::new(profiles.clone()))
-                .service(web::resource("/debug/pprof/profile").route(web::get().to(profile)))
-                .service(web::resource("/debug/pprof/heap").route(web::get().to(heap)));
+                .service(resource("/debug/pprof/profile").route(web::get().to(profile)))
+                .service(resource("/debug/pprof/heap").route(web::get().to(heap)));
         }
     }
 }

@@ -1,5 +1,5 @@
 //! Why calls fail: told once, here, with all causes, by the edge that answers. Callers see none of
-//! them. What goes on failing in the same way is told once in a while, with a count; each call has
+//! them. What goes on failing for the same cause is told once in a while, with a count; each call has
 //! its line in the log of requests all the same.
 
 use domain::error::{ErrorKind, Kind};
@@ -32,23 +32,29 @@ impl Failures {
     pub fn tell(&self, failure: &impl Kind) {
         match failure.kind() {
             ErrorKind::Internal => {
-                if let Some(suppressed) = self.internal.fails() {
-                    error!(self.log, "internal error"; "error" => chain(failure), "suppressed" => suppressed);
+                if let Some((error, suppressed)) = due(&self.internal, failure) {
+                    error!(self.log, "internal error"; "error" => error, "suppressed" => suppressed);
                 }
             }
             ErrorKind::OutcomeUnknown => {
-                if let Some(suppressed) = self.unknown.fails() {
-                    warn!(self.log, "outcome unknown"; "error" => chain(failure), "suppressed" => suppressed);
+                if let Some((error, suppressed)) = due(&self.unknown, failure) {
+                    warn!(self.log, "outcome unknown"; "error" => error, "suppressed" => suppressed);
                 }
             }
             ErrorKind::Unavailable => {
-                if let Some(suppressed) = self.unavailable.fails() {
-                    warn!(self.log, "unavailable"; "error" => chain(failure), "suppressed" => suppressed);
+                if let Some((error, suppressed)) = due(&self.unavailable, failure) {
+                    warn!(self.log, "unavailable"; "error" => error, "suppressed" => suppressed);
                 }
             }
             ErrorKind::Invalid | ErrorKind::NotFound | ErrorKind::Refused | ErrorKind::KeyReused => {}
         }
     }
+}
+
+/// The failure in words with how many were not told before it, where it is to be told.
+fn due(place: &Repeated, failure: &impl Kind) -> Option<(String, u64)> {
+    let error = chain(failure);
+    place.fails_by(&error).map(|suppressed| (error, suppressed))
 }
 
 #[cfg(test)]
@@ -84,5 +90,20 @@ mod tests {
         said.sort_unstable();
         assert_eq!(said, ["internal error", "outcome unknown", "unavailable"]);
         assert!(rows.iter().all(|row| row["error"] == "no answer: refused"), "{text}");
+    }
+
+    #[test]
+    fn what_fails_for_another_cause_is_told_at_once() {
+        let text = lines(&LogSettings::default(), |root| {
+            let failures = Failures::new(root.clone());
+            for _ in 0..100 {
+                for cause in ["refused", "reset"] {
+                    failures.tell(&Planted(ErrorKind::Internal, std::io::Error::other(cause)));
+                }
+            }
+        });
+        let rows: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let causes: Vec<_> = rows.iter().map(|row| row["error"].as_str().unwrap()).collect();
+        assert_eq!(causes, ["no answer: refused", "no answer: reset"], "{text}");
     }
 }

@@ -17,7 +17,7 @@ use domain::trace::TraceContext;
 use domain::types::OrderId;
 use parking_lot::Mutex;
 use prost_reflect::prost::Message;
-use slog::{Drain, Logger, Never, OwnedKVList, Record, o};
+use slog::{Drain, Level, Logger, Never, OwnedKVList, Record, o};
 use tonic::client::Grpc;
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::Channel;
@@ -204,7 +204,7 @@ async fn connections_over_the_limit_wait_for_a_place() {
     create(&mut late, 99).await.unwrap();
 }
 
-/// Keeps, of each line, its message and the trace that was current.
+/// Keeps, of each line but those at level debug, its message and the trace that was current.
 #[derive(Clone, Default)]
 struct Kept(Arc<std::sync::Mutex<Vec<Line>>>);
 
@@ -215,6 +215,9 @@ impl Drain for Kept {
     type Err = Never;
 
     fn log(&self, record: &Record<'_>, _: &OwnedKVList) -> Result<(), Never> {
+        if !record.level().is_at_least(Level::Info) {
+            return Ok(());
+        }
         let trace = trace::current().map(|trace| trace.trace_id());
         self.0.lock().unwrap().push((record.msg().to_string(), trace));
         Ok(())
@@ -238,6 +241,22 @@ async fn the_log_and_the_answer_have_the_trace_of_the_caller() {
     let lines = kept.0.lock().unwrap().clone();
     let expected = ["request", "internal error", "request failed"];
     assert_eq!(lines, expected.map(|msg| (msg.to_owned(), Some(0xab))));
+}
+
+#[tokio::test]
+async fn a_call_of_an_unknown_method_has_its_line_and_a_probe_has_none() {
+    let kept = Kept::default();
+    let running = Running::over(Moody::default(), Logger::root(kept.clone(), o!())).await;
+    let mut health = HealthClient::new(running.channel().await);
+    health.check(HealthCheckRequest::default()).await.unwrap();
+    assert_eq!(*kept.0.lock().unwrap(), []);
+    let mut grpc = Grpc::new(running.channel().await);
+    grpc.ready().await.unwrap();
+    let path = PathAndQuery::from_static("/loms.v1.Loms/OrderForget");
+    let answer = grpc.unary(Request::new(Default::default()), path, Codec::default());
+    assert_eq!(answer.await.map(drop).unwrap_err().code(), Code::Unimplemented);
+    let lines = kept.0.lock().unwrap().clone();
+    assert_eq!((lines.len(), lines[0].0.as_str()), (1, "request"), "{lines:?}");
 }
 
 #[tokio::test]

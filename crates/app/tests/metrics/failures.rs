@@ -142,5 +142,13 @@ async fn a_request_whose_caller_is_gone_counts_as_cancelled() {
         .until(async || scrape(&base).await.sum("http_server_requests_total", &of) == 1.0)
         .await;
     assert_eq!(scrape(&base).await.sum("http_server_active_requests", &[]), 1.0);
+    products
+        .until(async || products.said("request cancelled").len() == 1)
+        .await;
+    let line = &products.said("request cancelled")[0];
+    assert_eq!(
+        (&line["status"], &line["route"]),
+        (&499.into(), &"/product/{sku}".into())
+    );
     products.stop().await;
 }
