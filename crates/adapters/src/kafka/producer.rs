@@ -114,6 +114,7 @@ impl<C: Clock> KafkaPublisher<C> {
             let partition = partition_of(parcel.record.key.as_deref().unwrap_or_default(), count);
             lanes[partition as usize].push(parcel);
         }
+        done.lock().has_spare_lane = lanes.iter().any(Vec::is_empty);
         let lanes = (0..count).zip(lanes).filter(|(_, parcels)| !parcels.is_empty());
         let ends = join_all(lanes.map(|(partition, parcels)| self.lane(partition, parcels, done))).await;
         ends.into_iter().collect()

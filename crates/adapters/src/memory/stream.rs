@@ -99,10 +99,12 @@ impl EventPublisher for MemoryStream {
         let mut state = self.shared.partitions.lock();
         let (partitions, consumers) = &mut *state;
         let mut blocked = [false; PARTITIONS as usize];
+        let mut spare = [true; PARTITIONS as usize];
         for event in events {
             let message = Message::encode(&event);
             let at = partition_of(&message.key, PARTITIONS) as usize;
             let partition = &mut partitions[at];
+            spare[at] = false;
             if partition.messages.len() >= self.shared.max && *consumers == 0 {
                 partition.messages.pop_front();
                 partition.first += 1;
@@ -118,6 +120,7 @@ impl EventPublisher for MemoryStream {
             published.acknowledged.push(event.id);
         }
         drop(state);
+        published.has_spare_lane = spare.contains(&true);
         self.shared.arrived.notify_one();
         published
     }

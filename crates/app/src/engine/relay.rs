@@ -3,6 +3,8 @@
 //! same id and loses none; after any error everything is read again, so that first occurrences
 //! stay in order. It wakes after a commit, and polls for what other instances committed.
 
+mod reach;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +14,7 @@ use slog::{Logger, error, info, warn};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use self::reach::Reach;
 use super::pause::Pauses;
 use crate::telemetry::names::{FAILED_ROUNDS, PUBLISH_SECONDS, PUBLISHED, PUT_ASIDE};
 use crate::telemetry::{Repeated, Stopwatch, chain};
@@ -37,6 +40,70 @@ impl RoundError {
         match self {
             Self::Publish(PublishError::Full(_)) => true,
             Self::Publish(PublishError::Down(_)) | Self::Outbox(_) => false,
+        }
+    }
+}
+
+/// What came of a round whose events could be read, and marked where they were acknowledged.
+#[derive(Debug)]
+struct Round {
+    read: usize,
+    acknowledged: usize,
+    /// Why the others were not.
+    left: Option<PublishError>,
+    has_spare_lane: bool,
+}
+
+impl Round {
+    /// How many went through, or why none did. Where some did, the rest is tried at once.
+    fn outcome(self) -> Result<usize, RoundError> {
+        match self.left {
+            Some(error) if self.acknowledged == 0 => Err(error.into()),
+            _ => Ok(self.acknowledged),
+        }
+    }
+}
+
+/// What goes wrong, and for how long: nothing goes out, or a part does.
+#[derive(Debug, Default)]
+struct Troubles {
+    whole: Repeated,
+    partly: Repeated,
+}
+
+impl Troubles {
+    fn tell(&self, log: &Logger, round: &Result<Round, RoundError>) {
+        match round {
+            Ok(Round { left: None, .. }) => {
+                // Not sooner: where a part is stuck, the others would end and begin it all the time.
+                let told = [&self.whole, &self.partly].into_iter().filter_map(Repeated::succeeds);
+                if let Some(suppressed) = told.reduce(|one, other| one + other) {
+                    info!(log, "events go out again"; "suppressed" => suppressed);
+                }
+            }
+            Ok(Round {
+                left: Some(error),
+                acknowledged,
+                ..
+            }) if *acknowledged > 0 => match error {
+                PublishError::Full(_) => {} // it is only slow
+                PublishError::Down(_) => {
+                    metrics::counter!(FAILED_ROUNDS.name).increment(1);
+                    if let Some(suppressed) = self.partly.fails() {
+                        warn!(log, "some events wait in the outbox while others go out";
+                            "error" => chain(error), "suppressed" => suppressed);
+                    }
+                }
+            },
+            Ok(Round { left: Some(error), .. }) => self.all_wait(log, error),
+            Err(error) => self.all_wait(log, error),
+        }
+    }
+
+    fn all_wait(&self, log: &Logger, error: &(dyn std::error::Error + Send + Sync)) {
+        metrics::counter!(FAILED_ROUNDS.name).increment(1);
+        if let Some(suppressed) = self.whole.fails() {
+            warn!(log, "events wait in the outbox"; "error" => chain(error), "suppressed" => suppressed);
         }
     }
 }
@@ -76,63 +143,68 @@ impl<O: Outbox, P: EventPublisher> Relay<O, P> {
             .iter()
             .for_each(Metric::begin);
         let mut pauses = Pauses::new(self.limits.first_pause, self.limits.longest_pause);
-        let (failing, mut last_tries) = (Repeated::default(), 0_u64);
+        let (troubles, mut last_tries) = (Troubles::default(), 0_u64);
+        let mut reach = Reach::new(self.limits.batch_max);
         loop {
-            let round = self.round().await;
-            if round.is_ok()
-                && let Some(suppressed) = failing.succeeds()
-            {
-                info!(self.log, "events go out again"; "suppressed" => suppressed);
-            }
-            match round {
+            let round = self.carry(reach.limit()).await;
+            reach.after(round.as_ref().ok());
+            troubles.tell(&self.log, &round);
+            match round.and_then(Round::outcome) {
                 Ok(0) if stop.is_cancelled() => return,
                 Ok(0) => self.wait(&stop).await,
                 Ok(_) => {
                     last_tries = 0;
                     pauses.reset();
                 }
-                Err(error) => {
-                    metrics::counter!(FAILED_ROUNDS.name).increment(1);
-                    if let Some(suppressed) = failing.fails() {
-                        warn!(self.log, "events wait in the outbox"; "error" => chain(&error), "suppressed" => suppressed);
-                    }
-                    if !stop.is_cancelled() {
-                        pauses.wait(&stop).await;
-                    } else if last_tries == LAST_TRIES_MAX || !error.is_full() {
-                        warn!(self.log, "events are left in the outbox at the end");
-                        return;
-                    } else {
-                        last_tries += 1;
-                        tokio::time::sleep(self.limits.first_pause).await;
-                    }
+                Err(_) if !stop.is_cancelled() => {
+                    pauses.wait(&stop).await;
+                }
+                Err(error) if last_tries == LAST_TRIES_MAX || !error.is_full() => {
+                    warn!(self.log, "events are left in the outbox at the end");
+                    return;
+                }
+                Err(_) => {
+                    last_tries += 1;
+                    tokio::time::sleep(self.limits.first_pause).await;
                 }
             }
         }
     }
 
-    /// One round; how many events were acknowledged.
+    /// One round of the usual size; how many events were acknowledged.
     ///
     /// # Errors
-    /// The first failure. What was acknowledged before is marked all the same.
+    /// The first failure, where none was. What was acknowledged before is marked all the same.
     pub async fn round(&self) -> Result<usize, RoundError> {
-        let events = self.outbox.unsent(self.limits.batch_max).await?;
-        if events.is_empty() {
-            return Ok(0);
+        self.carry(self.limits.batch_max).await?.outcome()
+    }
+
+    async fn carry(&self, limit: usize) -> Result<Round, RoundError> {
+        let events = self.outbox.unsent(limit).await?;
+        let read = events.len();
+        if read == 0 {
+            return Ok(Round {
+                read,
+                acknowledged: 0,
+                left: None,
+                has_spare_lane: false,
+            });
         }
         let watch = Stopwatch::start();
         let published = self.publisher.publish(events).await;
         metrics::histogram!(PUBLISH_SECONDS.name).record(watch.elapsed().as_secs_f64());
         self.tell(&published);
-        let count = published.acknowledged.len();
-        if count > 0 {
+        let acknowledged = published.acknowledged.len();
+        if acknowledged > 0 {
             self.outbox.mark_sent(published.acknowledged).await?;
-            metrics::counter!(PUBLISHED.name).increment(count as u64);
+            metrics::counter!(PUBLISHED.name).increment(acknowledged as u64);
         }
-        match published.error {
-            // Some went through: it is only slow, the rest is tried at once.
-            Some(error) if count == 0 => Err(error.into()),
-            _ => Ok(count),
-        }
+        Ok(Round {
+            read,
+            acknowledged,
+            left: published.error,
+            has_spare_lane: published.has_spare_lane,
+        })
     }
 
     /// Nobody but a person can do anything about an event that its receiver will never take.

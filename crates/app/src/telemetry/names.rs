@@ -32,7 +32,7 @@ metrics_table! {
     OUTBOX_AGE = gauge_seconds("loms_outbox_oldest_age_seconds", "Age of the oldest event that is not published yet.");
     PUBLISHED = counter("loms_outbox_published_events_total", "Events published and marked.");
     PUBLISH_SECONDS = seconds("loms_outbox_publish_duration_seconds", "One round of publishing.");
-    FAILED_ROUNDS = counter("loms_outbox_failed_rounds_total", "Rounds of the relay that did not get on.");
+    FAILED_ROUNDS = counter("loms_outbox_failed_rounds_total", "Rounds of the relay in which events, or some of them, did not get on.");
     PUT_ASIDE = counter("loms_outbox_put_aside_events_total", "Events that the broker will never take, now dead letters.");
     KEYS_FORGOTTEN = counter("loms_idempotency_keys_forgotten_total", "Old idempotency keys deleted.");
     EXPIRED = counter("loms_expired_orders_total", "Orders cancelled because they were not payed in time.");

@@ -2,6 +2,7 @@
 //! at once, woken and drained. The same suite for both.
 
 mod kafka;
+mod stuck;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

@@ -250,6 +250,9 @@ pub struct Published {
     pub put_aside: Vec<PutAside>,
     /// Why the others are not among them.
     pub error: Option<PublishError>,
+    /// Whether none of the events goes to some lane (a partition): later events may get on where
+    /// these do not.
+    pub has_spare_lane: bool,
 }
 
 /// Where events go.
