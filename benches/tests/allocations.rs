@@ -15,7 +15,7 @@ use std::time::Duration;
 use adapters::events::Message;
 use adapters::grpc::proto::{Item, OrderCreateRequest};
 use adapters::kafka::record::{Outgoing, fill};
-use adapters::lines::LineSink;
+use adapters::lines::{LineSink, TakesLines};
 use adapters::memory::carts::{CartLimits, MemoryCarts};
 use adapters::postgres::ledger::PostgresLedger;
 use adapters::postgres::testing::Database;
@@ -222,6 +222,16 @@ fn an_event_on_its_way_to_the_broker() {
 }
 
 /// Nothing is put aside here.
+/// Takes every line.
+#[derive(Debug, Clone, Copy)]
+struct Nowhere;
+
+impl TakesLines for Nowhere {
+    fn take(&self, lines: &[u8]) -> (usize, std::io::Result<()>) {
+        (lines.len(), Ok(()))
+    }
+}
+
 #[derive(Debug, Clone, Copy)]
 struct NoLetters;
 
@@ -234,7 +244,7 @@ impl DeadLetters for NoLetters {
 #[test]
 fn an_event_on_its_way_to_a_line() {
     let messages = messages();
-    let sink = LineSink::new(std::io::sink(), || now().to_string());
+    let sink = LineSink::new(Nowhere, || now().to_string());
     let mut handler = HandleEvent::new(sink, NoLetters, 1_000);
     let found = each(|| {
         for (offset, message) in messages.iter().enumerate() {
