@@ -100,6 +100,8 @@ def check_settings(name, service, defaults):
         for setting in hosts:
             variable = "APP__" + setting.upper().replace(".", "__")
             hold(environment.get(variable) == "0.0.0.0", f"{name}: {variable} is not 0.0.0.0, nobody could reach it")
+    role = environment.get("APP__ROLE")
+    hold(role in roles or (role is None and len(roles) in (0, 1, 4)), f"{name}: APP__ROLE is {role}, its ROLES are {sorted(roles)}")
     if roles & {"loms", "notifier"}:
         hold(environment.get("APP__KAFKA__BROKERS") == BROKERS, f"{name}: APP__KAFKA__BROKERS is not {BROKERS}")
 
