@@ -79,8 +79,13 @@ struct Progress {
 }
 
 impl Progress {
+    /// The furthest counts: where a partition went and came back at once, the task of its assignment before
+    /// may end later than the new one has made progress.
     fn note(&self, position: Position) {
-        self.handled.lock().insert(position.partition, position);
+        let mut handled = self.handled.lock();
+        let furthest = handled.entry(position.partition).or_insert(position);
+        furthest.offset = furthest.offset.max(position.offset);
+        drop(handled);
         self.made.notify_one();
     }
 

@@ -264,6 +264,18 @@ async fn while_one_partition_waits_the_other_goes_on_and_the_waiting_one_is_held
     assert!(task.await.unwrap_err().is_cancelled());
 }
 
+#[test]
+fn of_two_tasks_of_a_partition_the_furthest_counts() {
+    let at = |partition, offset| Position { partition, offset };
+    let progress = Progress::default();
+    for position in [at(0, 7), at(1, 3), at(0, 5), at(1, 4)] {
+        progress.note(position);
+    }
+    assert_eq!(progress.take(), [at(0, 7), at(1, 4)]);
+    progress.note(at(0, 6));
+    assert_eq!(progress.take(), [at(0, 6)], "what was taken is forgotten");
+}
+
 #[tokio::test]
 async fn what_was_handled_is_committed_before_a_revoked_partition_is_released() {
     let (tell, asked, source) = Scripted::new();
