@@ -38,7 +38,7 @@ pub use database::DatabaseError;
 pub use kafka::KafkaConfig;
 pub use levels::{TargetLevels, TargetsError};
 pub use loms::{AuditSettings, LomsSettings, OrderSettings, RelaySettings};
-pub use notifier::{NotifierSettings, SinkKind, WebhookConfig};
+pub use notifier::{FINISH_SHARE, LEAVE_SHARE, NotifierSettings, SinkKind, WebhookConfig};
 pub use postgres::{DatabaseUrl, PostgresConfig};
 pub use problem::{Problem, Problems};
 pub use process::{HttpSettings, LogSettings, OpsSettings, ProfilingSettings, ShutdownSettings, TraceSettings};

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use super::check::Checker;
-use super::notifier::disagreements;
+use super::notifier::{disagreements, release};
 use super::problem::Problem;
 use super::role::Role;
 use super::{Listen, Settings};
@@ -58,6 +58,16 @@ pub(super) fn check(settings: &Settings, checker: &Checker) -> Vec<Problem> {
         }
     }
     for (key, reason) in disagreements(&settings.notifier) {
+        say(key, reason);
+    }
+    let is_member = settings
+        .role
+        .0
+        .is_some_and(|role| matches!(role.name(), "notifier" | "all"));
+    if let Some((key, reason)) = release(&settings.notifier, settings.shutdown.grace())
+        && is_member
+        && !settings.kafka.brokers.is_empty()
+    {
         say(key, reason);
     }
     if settings.role.0.is_some_and(|role| role.name() == "all") {

@@ -1,5 +1,7 @@
 //! Settings of the notifier: its part of the consumer group, and where events go from it.
 
+use std::time::Duration;
+
 use actix_web::http::Uri;
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +10,11 @@ use super::values::{Listen, Secret};
 
 /// The shortest secret that is worth its name. Source: the output of SHA-256, halved.
 const SECRET_MIN_BYTES: usize = 16;
+
+/// The share of the time to end that may go into events that are held.
+pub const FINISH_SHARE: f64 = 0.5;
+/// The share of the time to end that may go into leaving the group.
+pub const LEAVE_SHARE: f64 = 0.25;
 
 /// What is done with an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,6 +122,18 @@ pub(super) fn disagreements(settings: &NotifierSettings) -> Vec<(&'static str, S
         }
     }
     found
+}
+
+/// What is wrong with the time for an event in hand: at the end it must leave the group time to be left.
+pub(super) fn release(settings: &NotifierSettings, grace: Duration) -> Option<(&'static str, String)> {
+    let left = grace.mul_f64(1.0 - FINISH_SHARE - LEAVE_SHARE);
+    (settings.release_within() >= left).then(|| {
+        let (given, left, grace) = (settings.release_within_ms, left.as_millis(), grace.as_secs());
+        let reason = format!(
+            "is {given}, not less than {left}: a quarter of the {grace} s of shutdown.grace_seconds, which is there for it"
+        );
+        ("notifier.release_within_ms", reason)
+    })
 }
 
 #[cfg(test)]

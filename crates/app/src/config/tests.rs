@@ -208,6 +208,24 @@ fn settings_must_agree() {
 }
 
 #[test]
+fn a_member_of_the_group_has_time_to_leave_it() {
+    let Ok(role) = Role::parse("notifier") else {
+        return;
+    };
+    let (role, brokers) = (format!("role={role}"), "kafka.brokers=a:1");
+    let long = "notifier.release_within_ms=2500";
+    let found = lines(with(&[&role, brokers, long]).unwrap_err());
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(
+        found[0].starts_with("notifier.release_within_ms (--set): is 2500, not less than 2500"),
+        "{found:?}"
+    );
+    assert!(with(&[&role, long]).is_ok(), "nobody takes partitions away");
+    assert!(with(&[&role, brokers, "notifier.release_within_ms=2499"]).is_ok());
+    assert!(with(&[&role, brokers, long, "shutdown.grace_seconds=11"]).is_ok());
+}
+
+#[test]
 fn servers_of_one_process_must_not_share_an_address() {
     if Role::parse("all").is_err() {
         return;

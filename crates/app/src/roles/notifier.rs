@@ -15,13 +15,10 @@ use slog::{Logger, info, warn};
 
 use super::{Process, StartError, tell_a_person};
 use crate::clock::SystemClock;
+use crate::config::{FINISH_SHARE, LEAVE_SHARE};
 use crate::engine::consumer::{Consumer, ConsumerLimits, Stream};
 use crate::lifecycle::Stage;
 use crate::wiring::notifier::{Sinks, member};
-
-/// The share of the time to end that may go into events that are held, and into leaving the group.
-const FINISH_SHARE: f64 = 0.5;
-const LEAVE_SHARE: f64 = 0.25;
 
 /// The notifier without LOMS: a member of the consumer group. Where no broker is configured it has
 /// nothing to consume, and says so.

@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 
 use super::figures::{self, figure, rounds};
-use super::harness::{Notifier, PATIENCE, assert_complete, ids, publish, trade, until};
+use super::harness::{MEMORY_MAX_KIB, Notifier, PATIENCE, assert_complete, ids, publish, trade, until};
 use super::tally::Tally;
 
 fn partitions(lines: &[Value]) -> HashSet<i64> {
@@ -99,7 +99,7 @@ async fn members_that_come_and_go_lose_nothing() {
     let seconds = rounds(6, 60);
     let start = || Notifier::counted(&topics, &[], &tally);
     let mut members = VecDeque::from([start(), start(), start()]);
-    let mut going = JoinSet::new();
+    let (mut going, mut peak) = (JoinSet::new(), 0);
     for second in 0..seconds {
         let next = figures::now() + Duration::from_secs(1);
         members.push_back(start());
@@ -112,12 +112,17 @@ async fn members_that_come_and_go_lose_nothing() {
             }
         });
         tokio::time::sleep_until(next.into()).await;
+        peak = members.iter().map(Notifier::resident_kib).fold(peak, u64::max);
     }
     going.join_all().await;
     stop.store(true, Ordering::Relaxed);
     let next = usize::try_from(load.await.unwrap()).unwrap();
     let seen = || tally.lock().unwrap().unique;
-    let rest = figures::until("all events", PATIENCE, async || seen() == (next - 1) * 3).await;
+    let rest = figures::until("all events", PATIENCE, async || {
+        peak = members.iter().map(Notifier::resident_kib).fold(peak, u64::max);
+        seen() == (next - 1) * 3
+    })
+    .await;
     for member in members {
         member.stop().await;
     }
@@ -125,11 +130,13 @@ async fn members_that_come_and_go_lose_nothing() {
     tally.assert_complete(1..next);
     figure(format_args!(
         "notifiers that join and leave every second for {seconds} s, every other one killed: {} events, {} repeats, \
-         the last {} ms after the load",
+         the last {} ms after the load, at most {} MiB each",
         tally.unique,
         tally.repeats,
-        rest.as_millis()
+        rest.as_millis(),
+        peak / 1024
     ));
+    assert!((1..MEMORY_MAX_KIB).contains(&peak), "{peak} KiB");
 }
 
 /// In order: others go on at once, and do not wait until it is missed.

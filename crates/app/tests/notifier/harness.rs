@@ -29,6 +29,9 @@ use super::tally::Tally;
 /// The bound of every wait, on a machine that does other things too.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The memory of one notifier, resident, at any time.
+pub(crate) const MEMORY_MAX_KIB: u64 = 200 * 1024;
+
 /// The machine's time: brokers delete what is old.
 #[derive(Debug)]
 struct Now;

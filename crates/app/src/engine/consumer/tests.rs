@@ -1,5 +1,6 @@
 //! The consumer over the stream in memory, and over sources that misbehave.
 
+mod letters;
 mod scripted;
 
 use std::sync::Arc;
