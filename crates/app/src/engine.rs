@@ -3,6 +3,8 @@
 #[cfg(feature = "loms")]
 pub mod audit;
 #[cfg(feature = "loms")]
+pub mod backlog;
+#[cfg(feature = "loms")]
 pub mod batcher;
 #[cfg(feature = "cart")]
 pub mod cart_numbers;

@@ -98,6 +98,30 @@ settings! {
         retry_pause_ms: u64 = 50, "1 to 60000", (range(min = 1, max = 60_000)) => retry_pause from_millis;
         /// The longest pause after failures.
         retry_pause_max_ms: u64 = 1_000, "1 to 600000", (range(min = 1, max = 600_000)) => retry_pause_max from_millis;
+        /// From so many events in the outbox on it is warned that they wait.
+        warn_backlog_events: u64 = 100_000, "0 to 1000000000 (0: never)", (range(max = 1_000_000_000));
+        /// When the oldest event in the outbox has waited for so long it is warned.
+        warn_age_seconds: u64 = 60, "0 to 31536000 (0: never)", (range(max = 31_536_000));
     }
     groups {}
+}
+
+impl RelaySettings {
+    /// How many events are too many in the outbox; `None`: never.
+    #[must_use]
+    pub const fn warn_backlog(&self) -> Option<u64> {
+        match self.warn_backlog_events {
+            0 => None,
+            some => Some(some),
+        }
+    }
+
+    /// For how long an event waits there too long; `None`: never.
+    #[must_use]
+    pub const fn warn_age(&self) -> Option<Duration> {
+        match self.warn_age_seconds {
+            0 => None,
+            some => Some(Duration::from_secs(some)),
+        }
+    }
 }

@@ -17,6 +17,7 @@ use self::store::Store;
 use super::{Process, StartError, tell_a_person};
 use crate::clock::SystemClock;
 use crate::config::Settings;
+use crate::engine::backlog::{BacklogLimits, BacklogWatch};
 use crate::engine::batcher::{BatchLimits, Batcher, order_book};
 use crate::engine::relay::{Relay, RelayLimits};
 use crate::grpc::server::{GrpcLimits, GrpcServer, REQUEST_MAX_BYTES};
@@ -92,7 +93,7 @@ async fn start(process: &Process, store: Store, publisher: LomsPublisher, log: L
     life.spawn(
         Stage::Telemetry,
         "outbox gauges",
-        watch_outbox(process.clone(), store.outbox.clone()),
+        watch_outbox(process.clone(), store.outbox.clone(), log.clone()),
     );
     housekeeping::start(process, &loms, &store, &log);
     let (stop, failing) = (life.token(Stage::Accept), life.clone());
@@ -150,7 +151,12 @@ fn relay_limits(settings: &Settings) -> RelayLimits {
     }
 }
 
-async fn watch_outbox(process: Process, outbox: LomsOutbox) {
+async fn watch_outbox(process: Process, outbox: LomsOutbox, log: Logger) {
+    let limits = BacklogLimits {
+        events: process.settings.relay.warn_backlog(),
+        age: process.settings.relay.warn_age(),
+    };
+    let watch = BacklogWatch::new(limits, log);
     let stop = process.life.token(Stage::Telemetry);
     let (events, age) = (metrics::gauge!(OUTBOX_BACKLOG.name), metrics::gauge!(OUTBOX_AGE.name));
     while stop
@@ -161,11 +167,11 @@ async fn watch_outbox(process: Process, outbox: LomsOutbox) {
         if let Ok(backlog) = outbox.backlog().await {
             #[expect(clippy::cast_precision_loss, reason = "a backlog is far below 2^52")]
             events.set(backlog.events as f64);
-            age.set(
-                backlog
-                    .oldest
-                    .map_or(0.0, |oldest| SystemClock.now().since(oldest).as_secs_f64()),
-            );
+            let oldest = backlog
+                .oldest
+                .map_or(Duration::ZERO, |oldest| SystemClock.now().since(oldest));
+            age.set(oldest.as_secs_f64());
+            watch.look(backlog.events, oldest);
         }
     }
 }
