@@ -57,17 +57,7 @@ pub(super) fn check(settings: &Settings, checker: &Checker) -> Vec<Problem> {
             say(key, format!("is {longest}, less than the {first} that it bounds"));
         }
     }
-    for (key, reason) in disagreements(&settings.notifier) {
-        say(key, reason);
-    }
-    let is_member = settings
-        .role
-        .0
-        .is_some_and(|role| matches!(role.name(), "notifier" | "all"));
-    if let Some((key, reason)) = release(&settings.notifier, settings.shutdown.grace())
-        && is_member
-        && !settings.kafka.brokers.is_empty()
-    {
+    for (key, reason) in disagreements(&settings.notifier).into_iter().chain(leaving(settings)) {
         say(key, reason);
     }
     if settings.role.0.is_some_and(|role| role.name() == "all") {
@@ -82,6 +72,13 @@ pub(super) fn check(settings: &Settings, checker: &Checker) -> Vec<Problem> {
         say(key, reason);
     }
     found
+}
+
+/// Whether a member of the group has time left to leave it.
+fn leaving(settings: &Settings) -> Option<(&'static str, String)> {
+    let role = settings.role.0?.name();
+    let is_member = matches!(role, "notifier" | "all") && !settings.kafka.brokers.is_empty();
+    release(&settings.notifier, settings.shutdown.grace()).filter(|_| is_member)
 }
 
 /// What is wrong with Kafka, for the roles that have it.

@@ -59,9 +59,8 @@ impl BacklogWatch {
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
-    use std::sync::Arc;
+    use std::sync::{Arc, Mutex};
 
-    use parking_lot::Mutex;
     use slog::{Drain, OwnedKVList, Record, o};
 
     use super::*;
@@ -74,7 +73,7 @@ mod tests {
         type Err = Infallible;
 
         fn log(&self, record: &Record<'_>, _: &OwnedKVList) -> Result<(), Infallible> {
-            self.0.lock().push(record.level());
+            self.0.lock().unwrap().push(record.level());
             Ok(())
         }
     }
@@ -86,7 +85,7 @@ mod tests {
         for (events, seconds) in backlogs {
             watch.look(*events, Duration::from_secs(*seconds));
         }
-        let said = kept.0.lock();
+        let said = kept.0.lock().unwrap();
         said.clone()
     }
 

@@ -168,10 +168,7 @@ async fn round(trouble: Trouble, sides: &[Side; 2], sql: &Sql, pipeline: &Pipeli
     })
     .await;
     let left = TAKEN_OVER_WITHIN.saturating_sub(struck.elapsed());
-    until("the other publishes", left, async || {
-        second.published().await > idle
-    })
-    .await;
+    until("the other publishes", left, async || second.published().await > idle).await;
     let taken_over = TakenOver {
         turn,
         published: struck.elapsed(),

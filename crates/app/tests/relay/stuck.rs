@@ -2,8 +2,8 @@
 //! goes on, it is told, and when the first one takes events again none is missing.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use adapters::events::{Message, partition_of};
@@ -12,7 +12,6 @@ use domain::order::event::OrderEvent;
 use domain::order::ports::{EventPublisher, Outbox, PublishError, Published};
 use domain::testing::faults::planted;
 use metrics_exporter_prometheus::PrometheusBuilder;
-use parking_lot::Mutex;
 use slog::{Drain, Logger, OwnedKVList, Record, o};
 use tokio_util::sync::CancellationToken;
 
@@ -54,7 +53,7 @@ impl Drain for Kept {
     type Err = Infallible;
 
     fn log(&self, record: &Record<'_>, _: &OwnedKVList) -> Result<(), Infallible> {
-        self.0.lock().push(record.msg().to_string());
+        self.0.lock().unwrap().push(record.msg().to_string());
         Ok(())
     }
 }
@@ -96,7 +95,7 @@ async fn a_partition_that_takes_nothing_does_not_stop_the_other() {
         .lines()
         .find(|line| line.starts_with("loms_outbox_failed_rounds_total"));
     assert!(failed.is_some_and(|line| !line.ends_with(" 0")), "{failed:?}");
-    let told = |what: &str| kept.0.lock().iter().filter(|line| *line == what).count();
+    let told = |what: &str| kept.0.lock().unwrap().iter().filter(|line| *line == what).count();
     assert_eq!(told("some events wait in the outbox while others go out"), 1);
     assert_eq!(told("events go out again"), 0);
 
