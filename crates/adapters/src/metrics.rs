@@ -6,13 +6,15 @@
 mod bounded;
 mod calls;
 mod labels;
+mod overdue;
 
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 
 #[cfg(any(feature = "postgres", feature = "kafka"))]
-pub use bounded::{overdue, within};
+pub use bounded::within;
 pub use calls::{CallTable, Calls, Running, Stopwatch};
 pub use labels::{CANCELLED, CONNECTION, GRPC_CODES, NONE, OTHER, REFUSED, TIMEOUT, grpc_label, status_label};
+pub use overdue::overdue;
 
 /// What kind of a metric it is, and in which unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,22 +1,13 @@
 //! Tells work that took too long from work that nobody waits for any more: both are dropped.
 
-use std::cell::Cell;
 use std::time::Duration;
 
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
-thread_local! {
-    static OVERDUE: Cell<bool> = const { Cell::new(false) };
-}
+use super::overdue::drop_overdue;
 
-/// Whether what is being dropped on this thread took too long, in [`within`].
-#[must_use]
-pub fn overdue() -> bool {
-    OVERDUE.get()
-}
-
-/// Bounds work in time. Calls of it that are not answered then learn by [`overdue`] that they were not
+/// Bounds work in time. Calls of it that are not answered then learn by [`overdue`](super::overdue()) that they were not
 /// cancelled, but took too long.
 ///
 /// # Errors
@@ -25,9 +16,7 @@ pub async fn within<T>(patience: Duration, work: impl Future<Output = T>) -> Res
     let mut work = Box::pin(work);
     let done = timeout(patience, work.as_mut()).await;
     if done.is_err() {
-        OVERDUE.set(true);
-        drop(work);
-        OVERDUE.set(false);
+        drop_overdue(work);
     }
     done
 }
