@@ -167,7 +167,7 @@ fn through_the_book(runtime: &tokio::runtime::Runtime, ledger: impl Ledger) -> f
 #[test]
 fn a_create_through_the_order_book_in_memory() {
     let found = through_the_book(&runtime(), ledger(10_000));
-    hold("create through the order book, in memory", found, 2.7);
+    hold("create through the order book, in memory", found, 2.8);
 }
 
 /// The driver's share depends a little on how the server's answers come in pieces.
@@ -262,7 +262,7 @@ fn an_event_on_its_way_to_a_line() {
             black_box(ready(handler.run(&delivery)).expect("the sink takes it"));
         }
     });
-    hold("an event decoded, told from repeats, and written", found, 7.6);
+    hold("an event decoded, told from repeats, and written", found, 8.6);
 }
 
 #[test]

@@ -23,6 +23,9 @@ pub trait TakesLines: Clone + Send + Sync + 'static {
 /// Gathered lines are written before another one when they are more than this, also without a flush.
 const GATHERED_MAX_BYTES: usize = 64 * 1024;
 
+/// Room for a line, so that it is made without growing.
+const LINE_BYTES: usize = 512;
+
 /// What is written of an event.
 #[derive(Serialize)]
 struct LineOfEvent<'a> {
@@ -115,7 +118,8 @@ impl<W: TakesLines> EventSink for LineSink<W> {
             offset: position.offset,
             event_id: &event.event_id,
         };
-        let mut text = serde_json::to_vec(&line).map_err(|error| SinkError::Unavailable(cause(error)))?;
+        let mut text = Vec::with_capacity(LINE_BYTES);
+        serde_json::to_writer(&mut text, &line).map_err(|error| SinkError::Unavailable(cause(error)))?;
         text.push(b'\n');
         // Before it is gathered: who is told to try again does not leave it here twice.
         if self.gathered.lock().lines.len() > GATHERED_MAX_BYTES {
