@@ -24,9 +24,7 @@ cargo build --locked --package app --bin app
 cp "${CARGO_TARGET_DIR:-target}/debug/app" "$OUT/app"
 # Of its own in any case: its servers are killed.
 export SERVICES_DIR=$PWD/$OUT/services
-trap 'scripts/services.sh down --wipe postgres; scripts/services.sh down --wipe kafka' EXIT
-for service in postgres kafka; do
-    scripts/services.sh up "$service"
-    eval "$(scripts/services.sh env "$service")"
-done
+trap end_services EXIT
+start_service postgres "$OUT/services"
+start_service kafka "$OUT/services"
 python3 scripts/monitoring/alerts.py --app "$OUT/app" --directory "$OUT/shop" "$@" | tee "$OUT/tried.txt"

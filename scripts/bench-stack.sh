@@ -15,6 +15,8 @@
 # tests; SKIP_BUILD=1 takes what is built.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# shellcheck source=scripts/tools.sh
+. scripts/tools.sh
 
 scratch=var/bench-stack
 mkdir -p "$scratch"
@@ -38,16 +40,8 @@ if [ -z "${SKIP_BUILD:-}" ]; then
     cargo build "${build[@]}" --package benches --bin load
 fi
 
-SERVICES_DIR=${SERVICES_DIR:-$PWD/$scratch/services}
-export SERVICES_DIR
-# shellcheck disable=SC2329 # called by the trap
-end() {
-    for service in kafka postgres; do scripts/services.sh down --wipe "$service" || true; done
-}
-trap end EXIT
+trap end_services EXIT
 trap 'exit 1' INT TERM
-for service in postgres kafka; do
-    scripts/services.sh up "$service"
-    eval "$(scripts/services.sh env "$service")"
-done
+start_service postgres "$scratch/services"
+start_service kafka "$scratch/services"
 "$programs/load" stack --app "$programs/app" --logs "$scratch" "${flags[@]}" "$@"

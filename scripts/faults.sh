@@ -22,20 +22,9 @@ export APP_FAULT_ROUNDS=${APP_FAULT_ROUNDS:-issue}
 need_rust
 need_python_tools
 mkdir -p "$OUT"
-STARTED=()
-trap '[ ${#STARTED[@]} = 0 ] || printf "%s\n" "${STARTED[@]}" | xargs -n 1 scripts/services.sh down --wipe' EXIT
-# need_service NAME VARIABLE: one that is private to this run, unless one is told of by its variable.
-need_service() {
-    local name=$1 variable=$2
-    [ -z "${!variable:-}" ] || return 0
-    SERVICES_DIR=${SERVICES_DIR:-$PWD/$OUT/services}
-    export SERVICES_DIR
-    STARTED+=("$name")
-    scripts/services.sh up "$name"
-    eval "$(scripts/services.sh env "$name")"
-}
-need_service postgres APP_TEST_POSTGRES
-need_service kafka APP_TEST_KAFKA
+trap end_services EXIT
+need_service postgres APP_TEST_POSTGRES "$OUT/services"
+need_service kafka APP_TEST_KAFKA "$OUT/services"
 code=0
 cargo nextest run --config-file scripts/nextest.toml --profile faults --no-capture \
     --cargo-profile "${APP_FAULT_PROFILE:-dev}" --locked --package app "${TARGETS[@]}" "$@" 2>&1 |

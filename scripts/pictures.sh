@@ -17,12 +17,7 @@ need_chromium
 mkdir -p "$OUT" docs/pictures
 cargo build --locked --package app --bin app
 cp "${CARGO_TARGET_DIR:-target}/debug/app" "$OUT/app"
-if [ -z "${APP_TEST_POSTGRES:-}" ] || [ -z "${APP_TEST_KAFKA:-}" ]; then
-    export SERVICES_DIR=$PWD/$OUT/services
-    trap 'scripts/services.sh down --wipe postgres; scripts/services.sh down --wipe kafka' EXIT
-    for service in postgres kafka; do
-        scripts/services.sh up "$service"
-        eval "$(scripts/services.sh env "$service")"
-    done
-fi
+trap end_services EXIT
+need_service postgres APP_TEST_POSTGRES "$OUT/services"
+need_service kafka APP_TEST_KAFKA "$OUT/services"
 python3 scripts/monitoring/pictures.py --app "$OUT/app" --directory "$OUT/shop" --pictures docs/pictures

@@ -27,7 +27,6 @@ COVERAGE_FLOOR=90
 FUZZ_SECONDS=${FUZZ_SECONDS:-20}
 FUZZ_SEED=${FUZZ_SEED:-1}
 LOGS=var/test
-STARTED_SERVICES=()
 TARGET=${CARGO_TARGET_DIR:-target}
 [ -z "${CI:-}" ] || export CARGO_INCREMENTAL=0
 
@@ -65,28 +64,17 @@ compose_specification() {
     NOTE="passed, Compose specification by compose-go $COMPOSE_GO_VERSION"
 }
 
-# need_service NAME VARIABLE: a real server that is private to this run, unless one is told of by its
-# variable. Started when the first step needs it.
-need_service() {
-    local name=$1 variable=$2
-    [ -z "${!variable:-}" ] || return 0
-    SERVICES_DIR=${SERVICES_DIR:-$PWD/$LOGS/services}
-    export SERVICES_DIR
-    STARTED_SERVICES+=("$name")
-    scripts/services.sh up "$name"
-    eval "$(scripts/services.sh env "$name")"
-}
-
-# A Postgres with a synchronous standby.
+# A Postgres with a synchronous standby, private to this run unless one is told of; started when the first
+# step needs it.
 with_postgres() {
-    need_service postgres APP_TEST_POSTGRES
+    need_service postgres APP_TEST_POSTGRES "$LOGS/services"
     "$@"
 }
 
 # And a Kafka broker.
 with_services() {
-    need_service postgres APP_TEST_POSTGRES
-    need_service kafka APP_TEST_KAFKA
+    need_service postgres APP_TEST_POSTGRES "$LOGS/services"
+    need_service kafka APP_TEST_KAFKA "$LOGS/services"
     "$@"
 }
 
@@ -257,8 +245,8 @@ monitoring_live() {
 }
 
 report() {
-    local code=$? line service
-    for service in "${STARTED_SERVICES[@]}"; do scripts/services.sh down --wipe "$service" || true; done
+    local code=$? line
+    end_services
     [ -n "${RUNNING:-}" ] && [ "$code" != 0 ] && TABLE+=("$(printf '%-10s %5ss  FAILED' "$RUNNING" $((SECONDS - BEGAN)))")
     printf '\n== summary\n'
     for line in "${TABLE[@]}"; do printf '%s\n' "$line"; done

@@ -15,6 +15,29 @@ fail() {
     exit 1
 }
 
+STARTED_SERVICES=()
+
+# start_service NAME DIRECTORY: a real server in SERVICES_DIR (or else in this directory), and in the environment
+# what its clients have to know. end_services ends and wipes what was started so.
+start_service() {
+    SERVICES_DIR=${SERVICES_DIR:-$PWD/$2}
+    export SERVICES_DIR
+    STARTED_SERVICES+=("$1")
+    scripts/services.sh up "$1"
+    eval "$(scripts/services.sh env "$1")"
+}
+
+# need_service NAME VARIABLE DIRECTORY: one that is private to this run, unless one is told of by its variable.
+need_service() {
+    [ -z "${!2:-}" ] || return 0
+    start_service "$1" "$3"
+}
+
+end_services() {
+    local service
+    for service in "${STARTED_SERVICES[@]}"; do scripts/services.sh down --wipe "$service" || true; done
+}
+
 # apt_install PACKAGE REASON: as root, or through sudo where it asks for no password.
 apt_install() {
     local run=(env DEBIAN_FRONTEND=noninteractive)
