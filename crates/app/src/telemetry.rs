@@ -43,7 +43,7 @@ pub use measure::{Metrics, MetricsError};
 pub use output::Output;
 pub use queue::DroppedLines;
 pub use repeated::{Repeated, TELL_AGAIN_AFTER};
-pub use requests::{Importance, RequestLine, RequestLog, Unanswered};
+pub use requests::{Importance, RequestLine, RequestLog};
 pub use trace::Tracing;
 
 use crate::config::Settings;

@@ -19,7 +19,8 @@ use tower::{Layer, Service};
 
 use super::deadline;
 use crate::telemetry::names::{RPC_CALLS, RPC_SECONDS};
-use crate::telemetry::{Importance, RequestLine, RequestLog, Stopwatch, Tracing, Unanswered};
+use crate::telemetry::trace::RequestSpan;
+use crate::telemetry::{Importance, RequestLine, RequestLog, Stopwatch, Tracing};
 
 const GRPC_STATUS: &str = "grpc-status";
 
@@ -123,12 +124,11 @@ where
         let shared = Arc::clone(&self.shared);
         let mut running = Running {
             shared: Arc::clone(&shared),
+            span: span.clone(),
             method,
             watch: Stopwatch::start(),
             answered: false,
         };
-        let (cancelled, within, watch) = (Arc::clone(&shared), span.clone(), running.watch);
-        let unanswered = Unanswered::new(move || within.within(|| cancelled.tell_cancelled(method, watch.elapsed())));
         let counted = shared.calls.token();
         let bound = deadline::of(request.headers(), shared.call_timeout);
         let call = tokio::time::timeout(bound, AssertUnwindSafe(self.inner.call(request)).catch_unwind());
@@ -146,7 +146,6 @@ where
                 answer.headers_mut().insert("x-trace-id", id);
             }
             let took = running.end(code);
-            unanswered.answered();
             shared.tell(method, code, took, &span);
             drop(counted);
             Ok(answer)
@@ -186,25 +185,28 @@ fn label(method: usize) -> &'static str {
 /// A call whose caller may be gone before its answer: then it is dropped.
 struct Running {
     shared: Arc<Shared>,
+    span: RequestSpan,
     method: usize,
     watch: Stopwatch,
     answered: bool,
 }
 
 impl Running {
-    /// Ends it, once; how long it took.
+    /// It is answered; how long it took.
     fn end(&mut self, code: Code) -> Duration {
+        self.answered = true;
         let took = self.watch.elapsed();
-        if !std::mem::replace(&mut self.answered, true) {
-            self.shared.note(self.method, code, took);
-        }
+        self.shared.note(self.method, code, took);
         took
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.end(Code::Cancelled);
+        if !self.answered {
+            let took = self.end(Code::Cancelled);
+            self.span.within(|| self.shared.tell_cancelled(self.method, took));
+        }
     }
 }
 
@@ -238,7 +240,7 @@ impl Shared {
         calls.note(took);
     }
 
-    fn tell(&self, method: usize, code: Code, took: Duration, span: &crate::telemetry::trace::RequestSpan) {
+    fn tell(&self, method: usize, code: Code, took: Duration, span: &RequestSpan) {
         let route = METHODS[method];
         let is_fault = is_fault(code);
         // The conventions have it among the errors of a server; to us it is a method that nobody knows,

@@ -74,7 +74,6 @@ impl Meter {
             route: self.route(request),
             method: method_label(request.method()),
             watch: Stopwatch::start(),
-            ended: false,
         }
     }
 
@@ -120,37 +119,21 @@ impl Meter {
     }
 }
 
-/// A request in flight. Its caller may be gone before its answer: then it is dropped.
+/// A request in flight. Whoever has it ends it, once.
 pub(super) struct Running {
     meter: Rc<Meter>,
     pub(super) route: Rc<Route>,
     pub(super) method: &'static str,
     watch: Stopwatch,
-    ended: bool,
 }
-
-/// What was asked for: the method, the route, and since when.
-pub(super) type Asked = (&'static str, Rc<Route>, Stopwatch);
 
 impl Running {
-    pub(super) fn request(&self) -> Asked {
-        (self.method, Rc::clone(&self.route), self.watch)
-    }
-
     /// Ends it; how long it took.
-    pub(super) fn end(&mut self, end: End) -> Duration {
+    pub(super) fn end(&self, end: End) -> Duration {
         let took = self.watch.elapsed();
-        if !std::mem::replace(&mut self.ended, true) {
-            self.meter.active.decrement(1);
-            self.meter.note(&self.route, self.method, end, took);
-        }
+        self.meter.active.decrement(1);
+        self.meter.note(&self.route, self.method, end, took);
         took
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.end(End::Cancelled);
     }
 }
 

@@ -18,10 +18,10 @@ use adapters::metrics::OTHER;
 use futures::FutureExt;
 use opentelemetry::KeyValue;
 
-use super::measured::{Asked, End, Meter, NO_ROUTE, Running};
+use super::measured::{End, Meter, NO_ROUTE, Running};
 use super::problem::ErrorStyle;
 use crate::telemetry::trace::RequestSpan;
-use crate::telemetry::{Importance, RequestLine, RequestLog, Tracing, Unanswered};
+use crate::telemetry::{Importance, RequestLine, RequestLog, Tracing};
 
 /// In the line of a request that has no answer; what nginx made customary.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
@@ -80,7 +80,7 @@ where
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
         let worker = Rc::clone(&self.worker);
-        let mut running = worker.meter.begin(&request);
+        let running = worker.meter.begin(&request);
         let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
         let importance = if is_routine(request.path()) {
             Importance::Routine
@@ -89,10 +89,13 @@ where
         };
         let name = span_name(running.method);
         let span = worker.shared.tracing.request(name, importance, header);
+        let mut asked = Asked {
+            worker: Rc::clone(&worker),
+            span: span.clone(),
+            running,
+            answered: false,
+        };
         let work = self.inner.call(request);
-        let (gone, within) = (running.request(), span.clone());
-        let teller = Rc::clone(&worker);
-        let unanswered = Unanswered::new(move || within.within(|| teller.tell_cancelled(&gone)));
         Box::pin(async move {
             let caught = AssertUnwindSafe(work).catch_unwind();
             let answered = span
@@ -117,10 +120,9 @@ where
             } else {
                 End::Answered(code)
             };
-            unanswered.answered();
-            let trace_id = trace_id(&span);
             // The line is to have the request's trace.
-            span.around(async { worker.tell(&span, &mut running, end, code) }).await;
+            span.within(|| asked.answer(end, code));
+            let trace_id = trace_id(&span);
             mark(result, trace_id)
         })
     }
@@ -132,15 +134,32 @@ struct Worker {
     meter: Rc<Meter>,
 }
 
-impl Worker {
+/// A request whose caller may be gone before its answer: then it is dropped.
+struct Asked {
+    worker: Rc<Worker>,
+    span: RequestSpan,
+    running: Running,
+    answered: bool,
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.span.within(|| self.tell_cancelled());
+        }
+    }
+}
+
+impl Asked {
     /// Its caller went away, and what it asked for may have been given up.
-    fn tell_cancelled(&self, (method, route, watch): &Asked) {
-        self.shared.log.tell(RequestLine {
-            method,
-            route: &route.template,
+    fn tell_cancelled(&self) {
+        let route = &self.running.route.template;
+        self.worker.shared.log.tell(RequestLine {
+            method: self.running.method,
+            route,
             status: CLIENT_CLOSED_REQUEST,
-            took: watch.elapsed(),
-            importance: if is_routine(&route.template) {
+            took: self.running.end(End::Cancelled),
+            importance: if is_routine(route) {
                 Importance::Routine
             } else {
                 Importance::Cancelled
@@ -148,9 +167,10 @@ impl Worker {
         });
     }
 
-    fn tell(&self, span: &RequestSpan, running: &mut Running, end: End, code: StatusCode) {
-        let took = running.end(end);
-        let (method, route) = (running.method, running.route.template.as_str());
+    fn answer(&mut self, end: End, code: StatusCode) {
+        self.answered = true;
+        let took = self.running.end(end);
+        let (method, route) = (self.running.method, self.running.route.template.as_str());
         let failed = code.is_server_error();
         let importance = match () {
             () if is_routine(route) => Importance::Routine,
@@ -158,14 +178,14 @@ impl Worker {
             () => Importance::Normal,
         };
         let status = code.as_u16();
-        self.shared.log.tell(RequestLine {
+        self.worker.shared.log.tell(RequestLine {
             method,
             route,
             status,
             took,
             importance,
         });
-        span.end(failed, || {
+        self.span.end(failed, || {
             let mut attributes = vec![
                 KeyValue::new("http.request.method", method),
                 KeyValue::new("url.scheme", "http"),

@@ -40,30 +40,6 @@ pub enum Importance {
     Failure,
 }
 
-/// A request that is not answered yet. Where it is dropped before it is, its caller has gone away.
-#[derive(Debug)]
-pub struct Unanswered<F: FnOnce()>(Option<F>);
-
-impl<F: FnOnce()> Unanswered<F> {
-    /// `gone` tells that its caller has gone away.
-    pub const fn new(gone: F) -> Self {
-        Self(Some(gone))
-    }
-
-    /// It is answered.
-    pub fn answered(mut self) {
-        self.0 = None;
-    }
-}
-
-impl<F: FnOnce()> Drop for Unanswered<F> {
-    fn drop(&mut self) {
-        if let Some(gone) = self.0.take() {
-            gone();
-        }
-    }
-}
-
 /// An answered request.
 #[derive(Debug, Clone, Copy)]
 pub struct RequestLine<'a> {
