@@ -193,6 +193,27 @@ impl Database {
         }
     }
 
+    /// The URL that tells a process of it on all servers, without TLS: what a test puts in between can
+    /// read what is said.
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.url_at(self.servers.both(&self.name).get_ports())
+    }
+
+    /// The same at other ports of this machine.
+    #[must_use]
+    pub fn url_at(&self, ports: &[u16]) -> String {
+        let hosts: Vec<String> = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
+        let (user, name, hosts) = (self.servers.primary.get_user().unwrap(), &self.name, hosts.join(","));
+        format!("postgres://{user}:{}@{hosts}/{name}?sslmode=disable", self.password())
+    }
+
+    /// The password in it.
+    #[must_use]
+    pub fn password(&self) -> &str {
+        std::str::from_utf8(self.servers.primary.get_password().unwrap()).unwrap()
+    }
+
     /// A connector with the bounds of tests.
     #[must_use]
     pub fn connector(&self) -> Arc<Connector> {

@@ -6,7 +6,6 @@ use reqwest::Method;
 
 use crate::harness::App;
 use crate::process::{Folder, run};
-use crate::support::url;
 
 /// Patience with a busy machine, on which even a handshake may take seconds.
 const PATIENT: [(&str, &str); 3] = [
@@ -17,7 +16,7 @@ const PATIENT: [(&str, &str); 3] = [
 
 /// The URL without its password, encrypted and verified; and the password.
 fn apart(database: &Database) -> (String, String) {
-    let url = url(database);
+    let url = database.url();
     let (user, rest) = url.split_once('@').unwrap();
     let (user, password) = user.rsplit_once(':').unwrap();
     let url = format!("{user}@{rest}").replace("sslmode=disable", "sslmode=verify-full");
@@ -86,7 +85,7 @@ async fn a_wrong_password_or_ca_ends_the_process_with_a_clear_error() {
 async fn the_whole_shop_keeps_its_ledger_where_the_url_says() {
     let database = Database::fresh().await;
     database.stock(&[(1, 10)]).await;
-    let url = url(&database);
+    let url = database.url();
     let mut settings = vec![("postgres.url", url.as_str())];
     settings.extend(PATIENT);
     let shop = App::start("all", &[], &settings, &[]).await;

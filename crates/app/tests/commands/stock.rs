@@ -9,12 +9,12 @@ use reqwest::Method;
 
 use crate::harness::{App, PATIENCE};
 use crate::process::Folder;
-use crate::support::{done, fails, movements, records, start, url};
+use crate::support::{done, fails, movements, records, start};
 
 #[tokio::test]
 async fn a_file_is_imported_once_shown_and_recorded() {
     let database = Database::fresh().await;
-    let (url, admin, folder) = (url(&database), database.admin().await, Folder::new());
+    let (url, admin, folder) = (database.url(), database.admin().await, Folder::new());
     let file = folder.file("stock.csv", "sku,total_count\n1,10\n2,20\n");
     let said = done(&url, &["stock", "import", &file]).await;
     assert_eq!(
@@ -48,7 +48,7 @@ async fn a_file_is_imported_once_shown_and_recorded() {
 #[tokio::test]
 async fn the_built_in_stock_and_standard_input_can_be_imported() {
     let database = Database::fresh().await;
-    let (url, admin) = (url(&database), database.admin().await);
+    let (url, admin) = (database.url(), database.admin().await);
     let builtin = concat!(env!("CARGO_MANIFEST_DIR"), "/../adapters/src/memory/stock.json");
     let said = done(&url, &["stock", "import", builtin]).await;
     let count = records(&admin).await.len();
@@ -70,7 +70,7 @@ async fn the_built_in_stock_and_standard_input_can_be_imported() {
 async fn what_is_wrong_with_a_file_is_told_by_line_and_nothing_is_changed() {
     let database = Database::fresh().await;
     database.stock(&[(1, 10), (2, 10)]).await;
-    let (url, admin, folder) = (url(&database), database.admin().await, Folder::new());
+    let (url, admin, folder) = (database.url(), database.admin().await, Folder::new());
     admin
         .batch_execute("update stock set reserved = 4 where sku = 2")
         .await
@@ -108,7 +108,7 @@ async fn what_is_wrong_with_a_file_is_told_by_line_and_nothing_is_changed() {
 async fn units_are_adjusted_within_the_rules() {
     let database = Database::fresh().await;
     database.stock(&[(1, 10)]).await;
-    let (url, admin) = (url(&database), database.admin().await);
+    let (url, admin) = (database.url(), database.admin().await);
     admin
         .batch_execute("update stock set reserved = 4 where sku = 1")
         .await
@@ -138,7 +138,7 @@ async fn units_are_adjusted_within_the_rules() {
 #[tokio::test]
 async fn a_database_without_the_schema_says_what_to_do() {
     let database = Database::bare().await;
-    let (url, folder) = (url(&database), Folder::new());
+    let (url, folder) = (database.url(), Folder::new());
     let file = folder.file("stock.csv", "sku,total_count\n1,10\n");
     for command in [["stock", "import", &file].as_slice(), &["stock", "show", "1"]] {
         let said = fails(&url, command, 1).await;
@@ -149,7 +149,7 @@ async fn a_database_without_the_schema_says_what_to_do() {
 #[tokio::test]
 async fn an_import_killed_at_any_moment_is_done_or_not_and_a_repeat_does_it_once() {
     let database = Database::fresh().await;
-    let (url, admin, folder) = (url(&database), database.admin().await, Folder::new());
+    let (url, admin, folder) = (database.url(), database.admin().await, Folder::new());
     let lines: String = (1..=20_000).map(|sku| format!("{sku},7\n")).collect();
     let file = folder.file("stock.csv", format!("sku,total_count\n{lines}"));
     let mut cut = 0;
@@ -174,7 +174,7 @@ async fn an_import_killed_at_any_moment_is_done_or_not_and_a_repeat_does_it_once
 #[tokio::test]
 async fn stock_that_is_imported_can_be_bought_at_once_and_loms_sees_adjustments() {
     let database = Database::fresh().await;
-    let (url, folder) = (url(&database), Folder::new());
+    let (url, folder) = (database.url(), Folder::new());
     let loms = App::start("loms", &[], &[("postgres.url", &url)], &[]).await;
     done(
         &url,
@@ -208,7 +208,7 @@ const HANGING_COMMIT: &str = "
 async fn a_commit_whose_answer_is_lost_is_unknown_and_says_what_to_do() {
     let database = Database::fresh().await;
     database.stock(&[(1, 10)]).await;
-    let (url, admin, folder) = (url(&database), database.admin().await, Folder::new());
+    let (url, admin, folder) = (database.url(), database.admin().await, Folder::new());
     admin.batch_execute(HANGING_COMMIT).await.unwrap();
     let file = folder.file("stock.csv", "sku,total_count\n1,23\n");
     let adjust: &[&str] = &["stock", "adjust", "1", "+13", "--reason", "found"];

@@ -1,31 +1,8 @@
 //! Runs commands on a database of a test's own.
 
-use adapters::postgres::testing::Database;
 use tokio_postgres::Client;
-use tokio_postgres::config::Host;
 
 use crate::process::{Ended, Running};
-
-/// The URL of a database on all servers.
-pub(crate) fn url(database: &Database) -> String {
-    let target = database.settings().target;
-    let hosts = target
-        .get_hosts()
-        .iter()
-        .zip(target.get_ports())
-        .map(|(host, port)| match host {
-            Host::Tcp(name) => format!("{name}:{port}"),
-            Host::Unix(path) => panic!("the test's servers listen on {}", path.display()),
-        });
-    let hosts: Vec<_> = hosts.collect();
-    let password = String::from_utf8(target.get_password().unwrap().to_vec()).unwrap();
-    let user = target.get_user().unwrap();
-    format!(
-        "postgres://{user}:{password}@{}/{}?sslmode=disable",
-        hosts.join(","),
-        database.name()
-    )
-}
 
 /// Starts a command on a database.
 pub(crate) fn start(url: &str, arguments: &[&str]) -> Running {

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use crate::figures::{figure, now, rounds, spread, until};
 use crate::harness::PATIENCE;
 use crate::load::{Call, Client, Draft, Load, Plan, Told};
-use crate::loms::{Loms, audited, url};
+use crate::loms::{Loms, audited};
 use crate::verify::{found, verify, whole};
 
 /// No call may take longer, on a machine however busy: every wait behind it has a bound.
@@ -41,7 +41,7 @@ async fn many_lines_of_the_same_skus_in_any_order_never_deadlock() {
     // Else the sessions' lock_timeout would end the wait before anybody looks for a deadlock.
     let look = format!("alter database {} set deadlock_timeout = '20ms'", database.name());
     sql.batch_execute(&look).await.unwrap();
-    let url = url(&database);
+    let url = database.url();
     let (one, other) = tokio::join!(Loms::start(&url, &[]), Loms::start(&url, &[]));
     let mut plan = Plan::of(vec![one.grpc(), other.grpc()], 64);
     (plan.skus, plan.lines, plan.orders) = (1..=60, 50..=50, Some(rounds(4, 60)));
@@ -66,7 +66,7 @@ async fn many_lines_of_the_same_skus_in_any_order_never_deadlock() {
 async fn one_connection_serves_two_hundred_callers() {
     let database = Database::fresh().await;
     database.stock(&stock(20)).await;
-    let loms = Loms::start(&url(&database), &[("postgres.write_connections_max", "1")]).await;
+    let loms = Loms::start(&database.url(), &[("postgres.write_connections_max", "1")]).await;
     let mut plan = Plan::of(vec![loms.grpc()], 200);
     (plan.orders, plan.repeats) = (Some(rounds(3, 30)), false);
     let calls = Load::start(&plan).ended().await;
@@ -79,7 +79,7 @@ async fn one_connection_serves_two_hundred_callers() {
     ));
     assert!(verified.done > calls.len() / 2, "{verified:?}");
     loms.stop().await;
-    audited(&url(&database)).await;
+    audited(&database.url()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -88,7 +88,7 @@ async fn a_row_that_an_outsider_holds_stops_nobody_else() {
     let database = Database::fresh().await;
     database.stock(&stock(20)).await;
     let (sql, outsider) = (database.admin().await, database.admin().await);
-    let loms = Loms::start(&url(&database), &[]).await;
+    let loms = Loms::start(&database.url(), &[]).await;
     let mut plan = Plan::of(vec![loms.grpc()], 24);
     plan.skus = 2..=20;
     let others = Load::start(&plan);
@@ -156,7 +156,7 @@ async fn a_row_that_an_outsider_holds_stops_nobody_else() {
     calls.extend(others.stop().await);
     verify(&sql, &calls, &loms.grpc()).await;
     loms.stop().await;
-    audited(&url(&database)).await;
+    audited(&database.url()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -167,7 +167,7 @@ async fn one_poisonous_order_fails_alone() {
     let sql = database.admin().await;
     let poison = format!("alter table orders add constraint no_poison check (user_id <> {POISONOUS})");
     sql.batch_execute(&poison).await.unwrap();
-    let loms = Loms::start(&url(&database), &[]).await;
+    let loms = Loms::start(&database.url(), &[]).await;
     let rounds = rounds(3, 50);
     for round in 0..rounds {
         let mut callers = JoinSet::new();
@@ -211,5 +211,5 @@ async fn one_poisonous_order_fails_alone() {
     );
     whole(&sql).await;
     loms.stop().await;
-    audited(&url(&database)).await;
+    audited(&database.url()).await;
 }

@@ -10,7 +10,7 @@ use tokio_postgres::Client as Sql;
 
 use crate::figures::{figure, now, rounds, spread};
 use crate::load::Load;
-use crate::loms::{audited, url};
+use crate::loms::audited;
 use crate::pipeline::{Pipeline, Tail, unsent};
 use crate::published::{modest, stock};
 use crate::stage::created_after;
@@ -63,7 +63,7 @@ async fn the_broker_is_killed_in_mid_batch() {
     let sql = database.admin().await;
     let pipeline = Pipeline::on_its_own_broker().await;
     let wire = Wire::to(&pipeline.broker.address, DELAY).await;
-    let loms = pipeline.loms(&url(&database), &wire.address, &[]).await;
+    let loms = pipeline.loms(&database.url(), &wire.address, &[]).await;
     let notifiers = vec![pipeline.notifier(&[]), pipeline.notifier(&[])];
     let plan = modest(vec![loms.grpc()]);
     let mut random = StdRng::seed_from_u64(plan.seed);
@@ -113,7 +113,7 @@ async fn the_broker_is_killed_in_mid_batch() {
     );
     assert!(complete.sent_again > 0, "what has no answer is sent again: {complete}");
     loms.stop().await;
-    audited(&url(&database)).await;
+    audited(&database.url()).await;
 }
 
 /// Kills it, sees that orders go on, starts it again, and looks what it had written before LOMS does.
@@ -153,7 +153,7 @@ async fn the_broker_is_frozen() {
     // The short freeze is long enough for a batch to be given up, too.
     let settings = [("kafka.publish_timeout_ms", "1000")];
     let loms = pipeline
-        .loms(&url(&database), &pipeline.broker.address, &settings)
+        .loms(&database.url(), &pipeline.broker.address, &settings)
         .await;
     let notifiers = vec![pipeline.notifier(&[]), pipeline.notifier(&[])];
     let load = Load::start(&modest(vec![loms.grpc()]));
@@ -184,5 +184,5 @@ async fn the_broker_is_frozen() {
     ));
     assert!(waiting.iter().all(|waiting| *waiting > 0), "{waiting:?}");
     loms.stop().await;
-    audited(&url(&database)).await;
+    audited(&database.url()).await;
 }

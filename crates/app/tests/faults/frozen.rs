@@ -8,7 +8,7 @@ use adapters::postgres::testing::Database;
 use crate::figures::{figure, now, rounds};
 use crate::harness::PATIENCE;
 use crate::load::{Call, Client, Draft, Told};
-use crate::loms::{Loms, audited, url, url_at};
+use crate::loms::{Loms, audited};
 use crate::middle::{Hold, Middle};
 use crate::verify::verify;
 
@@ -37,8 +37,8 @@ async fn frozen(hold: Hold) {
     let sql = database.admin().await;
     let ports = database.servers().both(database.name()).get_ports().to_vec();
     let middle = Middle::to(ports[0]).await;
-    let sick = Loms::start(&url_at(&database, &[middle.port, ports[1]]), &[]).await;
-    let sound = Loms::start(&url(&database), &[]).await;
+    let sick = Loms::start(&database.url_at(&[middle.port, ports[1]]), &[]).await;
+    let sound = Loms::start(&database.url(), &[]).await;
     let mut calls = Vec::new();
     for (loms, key) in [(&sick, "before"), (&sound, "before too")] {
         calls.push(done(loms, key, HOT, now() + PATIENCE).await);
@@ -85,7 +85,7 @@ async fn frozen(hold: Hold) {
     for loms in [sick, sound] {
         loms.stop().await;
     }
-    audited(&url(&database)).await;
+    audited(&database.url()).await;
 }
 
 /// Repeats an order until it is made.

@@ -11,7 +11,7 @@ use crate::figures::{figure, now, rounds, spread, until};
 use crate::harness::PATIENCE;
 use crate::heard::Notifier;
 use crate::load::Load;
-use crate::loms::{audited, url};
+use crate::loms::audited;
 use crate::pipeline::Pipeline;
 use crate::published::{modest, stock};
 use crate::verify::verify;
@@ -79,7 +79,7 @@ async fn notifiers_are_killed_before_and_after_handling_and_commit() {
     let sql = database.admin().await;
     let pipeline = Pipeline::on_the_shared_broker().await;
     let wire = Wire::to(&pipeline.broker.address, Duration::ZERO).await;
-    let loms = pipeline.loms(&url(&database), &wire.address, &[]).await;
+    let loms = pipeline.loms(&database.url(), &wire.address, &[]).await;
     let often = [("notifier.commit_interval_ms", "200")];
     let mut notifiers = vec![pipeline.notifier(&often), pipeline.notifier(&often)];
     let mut plan = modest(vec![loms.grpc()]);
@@ -125,7 +125,7 @@ async fn notifiers_are_killed_before_and_after_handling_and_commit() {
         "what was not committed is told again: {complete}"
     );
     loms.stop().await;
-    audited(&url(&database)).await;
+    audited(&database.url()).await;
 }
 
 fn tell(kills: &[Kill]) {

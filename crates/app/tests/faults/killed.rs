@@ -10,7 +10,7 @@ use tokio_postgres::Client as Sql;
 use crate::figures::{figure, now, rounds, spread, until};
 use crate::harness::PATIENCE;
 use crate::load::{Call, Client, Draft, Load, Plan, Told};
-use crate::loms::{Loms, audited, url, url_at};
+use crate::loms::{Loms, audited};
 use crate::middle::{Middle, Phase};
 use crate::verify::verify;
 
@@ -53,7 +53,7 @@ async fn what_was_answered_is_there_and_nothing_is_half_there() {
     let sql = database.admin().await;
     let ports = database.servers().both(database.name()).get_ports().to_vec();
     let middle = Middle::to(ports[0]).await;
-    let mut loms = Loms::start(&url_at(&database, &[middle.port, ports[1]]), &[]).await;
+    let mut loms = Loms::start(&database.url_at(&[middle.port, ports[1]]), &[]).await;
     let plan = Plan::of(vec![loms.grpc()], CLIENTS);
     let mut random = StdRng::seed_from_u64(plan.seed);
     let load = Load::start(&plan);
@@ -101,7 +101,7 @@ async fn what_was_answered_is_there_and_nothing_is_half_there() {
     })
     .await;
     loms.stop().await;
-    audited(&url(&database)).await;
+    audited(&database.url()).await;
 }
 
 /// Kills at a random moment, or at one that is likely to be of the class that is missing.

@@ -1,7 +1,6 @@
 //! A process of `app --role loms` on a Postgres, which may be killed, frozen and started again at
 //! the same ports.
 
-use adapters::postgres::testing::Database;
 use serde_json::Value;
 
 use crate::process::{Ended, Ports, Running, ready, run};
@@ -14,24 +13,6 @@ pub(crate) struct Loms {
     running: Option<Running>,
     ports: Ports,
     arguments: Vec<String>,
-}
-
-/// The URL of a test's database on the servers of this run.
-pub(crate) fn url(database: &Database) -> String {
-    let target = database.servers().both(database.name());
-    url_at(database, target.get_ports())
-}
-
-/// The same at other ports, and without TLS: what a test puts between LOMS and its server can read it.
-pub(crate) fn url_at(database: &Database, ports: &[u16]) -> String {
-    let target = database.servers().both(database.name());
-    let hosts: Vec<String> = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
-    let password = String::from_utf8(target.get_password().unwrap().to_vec()).unwrap();
-    let (user, hosts) = (target.get_user().unwrap(), hosts.join(","));
-    format!(
-        "postgres://{user}:{password}@{hosts}/{}?sslmode=disable",
-        database.name()
-    )
 }
 
 /// Fails unless `app audit` finds every rule kept.

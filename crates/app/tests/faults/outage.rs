@@ -9,7 +9,7 @@ use reqwest::StatusCode;
 use tokio::task::{JoinHandle, block_in_place};
 
 use crate::figures::{figure, now, rounds, until};
-use crate::loms::{Loms, audited, number, url};
+use crate::loms::{Loms, audited, number};
 use crate::pipeline::Pipeline;
 use crate::stage::reports;
 use crate::steady::{Pace, SKUS, Steady};
@@ -209,7 +209,7 @@ async fn the_broker_is_away_for_long_and_orders_go_on() {
     database.stock(&stock).await;
     let sql = database.admin().await;
     let pipeline = Pipeline::on_its_own_broker().await;
-    let loms = Arc::new(pipeline.loms(&url(&database), &pipeline.broker.address, &[]).await);
+    let loms = Arc::new(pipeline.loms(&database.url(), &pipeline.broker.address, &[]).await);
     let notifier = pipeline.notifier(&[]);
     let outage = Outage::of(rate, length, &pipeline, &loms).await;
     outage.tell();
@@ -219,5 +219,5 @@ async fn the_broker_is_away_for_long_and_orders_go_on() {
     whole(&sql).await;
     let loms = Arc::into_inner(loms).expect("nobody looks at it any more");
     loms.stop().await;
-    audited(&url(&database)).await;
+    audited(&database.url()).await;
 }

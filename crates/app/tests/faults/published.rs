@@ -11,7 +11,7 @@ use tokio_postgres::Client as Sql;
 use crate::figures::{figure, now, rounds, spread, until};
 use crate::harness::PATIENCE;
 use crate::load::{Load, Plan};
-use crate::loms::{Loms, audited, url};
+use crate::loms::{Loms, audited};
 use crate::pipeline::{Pipeline, Tail, Unmarked, unsent};
 use crate::verify::verify;
 use crate::wire::{Hold, Wire};
@@ -87,7 +87,7 @@ async fn loms_is_killed_before_and_after_publish_and_mark() {
     let sql = database.admin().await;
     let pipeline = Pipeline::on_the_shared_broker().await;
     let wire = Wire::to(&pipeline.broker.address, DELAY).await;
-    let mut loms = pipeline.loms(&url(&database), &wire.address, &[]).await;
+    let mut loms = pipeline.loms(&database.url(), &wire.address, &[]).await;
     let notifier = pipeline.notifier(&[]);
     let plan = modest(vec![loms.grpc()]);
     let mut random = StdRng::seed_from_u64(plan.seed);
@@ -128,7 +128,7 @@ async fn loms_is_killed_before_and_after_publish_and_mark() {
     assert_eq!(Class::missing(&kills, wanted), None, "no kill landed there, or too few");
     assert!(complete.sent_again > 0, "what was not marked is sent again: {complete}");
     loms.stop().await;
-    audited(&url(&database)).await;
+    audited(&database.url()).await;
 }
 
 /// Waits for a moment that is likely to be of the class that is missing.

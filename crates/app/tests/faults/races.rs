@@ -13,7 +13,7 @@ use tokio_postgres::Client as Sql;
 use crate::figures::{figure, now, rounds, seed, until};
 use crate::harness::PATIENCE;
 use crate::load::{Client, Draft, Settle, Told};
-use crate::loms::{Loms, audited, url};
+use crate::loms::{Loms, audited};
 use crate::verify::whole;
 
 const SKU: i64 = 1;
@@ -29,7 +29,7 @@ async fn a_hundred_units_are_sold_to_a_hundred_buyers() {
     let database = Database::fresh().await;
     database.stock(&[(SKU, UNITS), (2, 1_000)]).await;
     let sql = database.admin().await;
-    let url = url(&database);
+    let url = database.url();
     // Small batches: the units are sold by many transactions of both.
     let settings = [("loms.batch_max", "4")];
     let (one, other) = tokio::join!(Loms::start(&url, &settings), Loms::start(&url, &settings));
@@ -119,7 +119,7 @@ async fn an_order_is_payed_or_cancelled_or_expires_and_never_two_of_them() {
     let database = Database::fresh().await;
     database.stock(&[(SKU, 4_000_000_000)]).await;
     let sql = database.admin().await;
-    let url = url(&database);
+    let url = database.url();
     let settings = [
         ("order.payment_window_seconds", "1"),
         ("order.expiry_interval_ms", "20"),

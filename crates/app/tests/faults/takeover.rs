@@ -12,7 +12,7 @@ use tokio_postgres::Client as Sql;
 use crate::figures::{figure, now, rounds, spread, until};
 use crate::harness::PATIENCE;
 use crate::load::Load;
-use crate::loms::{Loms, audited, url_at};
+use crate::loms::{Loms, audited};
 use crate::middle::{Hold as HoldSql, Middle};
 use crate::pipeline::Pipeline;
 use crate::published::{modest, stock};
@@ -58,7 +58,7 @@ impl Side {
         let ports = database.servers().both(database.name()).get_ports().to_vec();
         let middle = Middle::to(ports[0]).await;
         let wire = Wire::to(&pipeline.broker.address, Duration::ZERO).await;
-        let url = url_at(database, &[middle.port, ports[1]]);
+        let url = database.url_at(&[middle.port, ports[1]]);
         let url = format!("{url}&application_name={name}");
         let loms = pipeline.loms(&url, &wire.address, &[]).await;
         Self {
@@ -232,5 +232,5 @@ async fn the_other_instance_takes_over_when_the_one_that_publishes_is_gone() {
         side.loms.stop().await;
     }
     let ports = database.servers().both(database.name()).get_ports().to_vec();
-    audited(&url_at(&database, &ports)).await;
+    audited(&database.url_at(&ports)).await;
 }

@@ -10,7 +10,7 @@ use tokio_postgres::Client as Sql;
 use crate::figures::{figure, now, rounds, until};
 use crate::harness::PATIENCE;
 use crate::load::{Client, Draft, Load, Told};
-use crate::loms::{Loms, audited, url, url_at};
+use crate::loms::{Loms, audited};
 use crate::middle::{Hold, Middle};
 use crate::pipeline::Pipeline;
 use crate::published::{modest, stock};
@@ -43,7 +43,7 @@ async fn what_was_rolled_back_has_no_event() {
     let ports = database.servers().both(database.name()).get_ports().to_vec();
     let middle = Middle::to(ports[0]).await;
     let pipeline = Pipeline::on_the_shared_broker().await;
-    let through = url_at(&database, &[middle.port, ports[1]]);
+    let through = database.url_at(&[middle.port, ports[1]]);
     let loms = pipeline.loms(&through, &pipeline.broker.address, &[]).await;
     let notifier = pipeline.notifier(&[]);
     let rounds = rounds(3, 50);
@@ -75,7 +75,7 @@ async fn what_was_rolled_back_has_no_event() {
     );
     assert!(cut_off > 0, "every order whose connection was cut was tried again");
     loms.stop().await;
-    audited(&url(&database)).await;
+    audited(&database.url()).await;
 }
 
 /// An order that is refused among others, which are rolled back with it and then made.

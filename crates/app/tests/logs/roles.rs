@@ -135,7 +135,7 @@ impl Apart {
         let [of_products, of_loms, of_notifier, of_cart] = &ports;
         let chatty = [set("log.libraries", "trace"), set("log.level", "trace")];
         let products = start("products", of_products, &chatty);
-        let mut settings = vec![("postgres.url", url(database)), set("log.libraries", "info")];
+        let mut settings = vec![("postgres.url", database.url()), set("log.libraries", "info")];
         settings.extend(kafka.clone());
         let loms = start("loms", of_loms, &settings);
         let mut settings = vec![set("log.libraries", "debug"), set("log.level", "debug")];
@@ -278,24 +278,4 @@ async fn all_roles_in_one_process_write_lines_as_they_do_apart() {
             .all(|line| line["suppressed"].is_u64() && line["error"].is_string())
     );
     assert!(traces(&lines, "request").contains(&bought));
-}
-
-/// The URL of a test's database.
-fn url(database: &Database) -> String {
-    use tokio_postgres::config::Host;
-    let target = database.settings().target;
-    let hosts = target.get_hosts().iter().zip(target.get_ports());
-    let hosts: Vec<_> = hosts
-        .map(|(host, port)| match host {
-            Host::Tcp(name) => format!("{name}:{port}"),
-            Host::Unix(path) => panic!("the test's servers listen on {}", path.display()),
-        })
-        .collect();
-    let (user, password) = (target.get_user().unwrap(), target.get_password().unwrap());
-    let password = std::str::from_utf8(password).unwrap();
-    format!(
-        "postgres://{user}:{password}@{}/{}?sslmode=disable",
-        hosts.join(","),
-        database.name()
-    )
 }

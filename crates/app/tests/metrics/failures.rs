@@ -78,11 +78,7 @@ async fn what_fails_takes_too_long_or_is_given_up_counts_as_such() {
     let servers = database.servers().primary.clone();
     let port = servers.get_ports()[0];
     let (proxy, frozen) = proxy(([127, 0, 0, 1], port).into()).await;
-    let password = String::from_utf8(servers.get_password().unwrap().to_vec()).unwrap();
-    let url = format!(
-        "postgres://postgres:{password}@{proxy}/{}?sslmode=disable",
-        database.name()
-    );
+    let url = database.url_at(&[proxy.port()]);
     let loms = App::start("loms", &[], &[("postgres.url", url.as_str())], &[]).await;
     let mut client = LomsClient::connect(loms.grpc.clone()).await.unwrap();
     let placed = client.order_create(order(1)).await.unwrap().into_inner().order_id;

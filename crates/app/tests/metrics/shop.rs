@@ -13,26 +13,6 @@ use super::harness::{App, PATIENCE};
 use super::scrape::{Scraped, scrape};
 use super::table::{disagreements, table};
 
-#[allow(
-    clippy::disallowed_methods,
-    reason = "tests are told their servers by the environment"
-)]
-fn variable(name: &str) -> String {
-    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: see `just test`"))
-}
-
-/// The URL of a database on all servers of the tests.
-pub(crate) fn url_of(database: &Database) -> String {
-    let (hosts, password) = (
-        variable("APP_TEST_POSTGRES_HOSTS"),
-        variable("APP_TEST_POSTGRES_PASSWORD"),
-    );
-    format!(
-        "postgres://postgres:{password}@{hosts}/{}?sslmode=disable",
-        database.name()
-    )
-}
-
 struct Shop {
     products: App,
     loms: App,
@@ -51,7 +31,7 @@ impl Shop {
             ("kafka.topic", &kafka.topic),
             ("kafka.dead_letter_topic", &kafka.dead_letter_topic),
         ];
-        let postgres = url_of(database);
+        let postgres = database.url();
         let ledger = [
             ("postgres.url", postgres.as_str()),
             ("audit.interval_seconds", "1"),

@@ -27,24 +27,6 @@ pub(crate) struct Shop {
     _database: Database,
 }
 
-/// A database on all servers of this run, and its password.
-fn url(database: &Database) -> (String, String) {
-    let target = database.servers().both(database.name());
-    let hosts: Vec<String> = target
-        .get_ports()
-        .iter()
-        .map(|port| format!("127.0.0.1:{port}"))
-        .collect();
-    let password = String::from_utf8(target.get_password().unwrap().to_vec()).unwrap();
-    let user = target.get_user().unwrap();
-    let url = format!(
-        "postgres://{user}:{password}@{}/{}?sslmode=disable",
-        hosts.join(","),
-        database.name()
-    );
-    (url, password)
-}
-
 /// Sends a request as part of a trace; the status.
 pub(crate) async fn post(url: &str, body: &str, trace: u128) -> u16 {
     let client = Client::builder().timeout(PATIENCE).build().unwrap();
@@ -71,7 +53,7 @@ impl Shop {
         database.stock(stock).await;
         let topics = Topics::fresh(&Broker::shared(), &[]).await;
         let collector = Collector::start().await;
-        let (database_url, password) = url(&database);
+        let (database_url, password) = (database.url(), database.password().to_owned());
         let exporting = exporting(&collector);
         let kafka = [
             ("kafka.brokers", topics.settings.brokers[0].as_str()),
